@@ -1,0 +1,28 @@
+"""What the engine is made of, joined in `runtime.py` and handed down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from robyn_server.auth.interfaces import Auth
+from robyn_server.auth.sealing import Sealer
+from robyn_server.engine.hooks import RunHooks
+from robyn_server.events.interfaces import EventLog, Notifier
+from robyn_server.graphs.interfaces import Graphs
+from robyn_server.resources.types import Json
+from robyn_server.settings import Settings
+from robyn_server.storage.interfaces import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One of each. `config_file` is the parsed langgraph.json (sections `http`, `webhooks`, `store`, ...)."""
+
+    settings: Settings
+    storage: Storage
+    log: EventLog
+    notifier: Notifier
+    graphs: Graphs
+    auth: Auth
+    sealer: Sealer
+    hooks: RunHooks
+    config_file: Mapping[str, Json] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""WHAT HAPPENED, and who is told. Front door: `interfaces.EventLog` and `interfaces.Notifier`."""

@@ -1,0 +1,1 @@
+"""NOUNS. Frozen values and pure rules; imports none of our other rooms but `errors`."""

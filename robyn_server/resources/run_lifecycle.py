@@ -1,0 +1,44 @@
+"""The states of a run and of a thread, and which changes are allowed. Nothing else spells a status change.
+
+    pending --claim--> running --> success | error | timeout | interrupted (cancelled)
+    pending --cancel--> interrupted
+    running --lease lost, shutdown, retry--> pending
+
+A rolled back run has no status: its row is deleted. A run that stops at an interrupt of its graph is `success`;
+only the thread is `interrupted` then.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+RunStatus = Literal["pending", "running", "success", "error", "timeout", "interrupted"]
+ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+MultitaskStrategy = Literal["reject", "enqueue", "interrupt", "rollback"]
+CancelAction = Literal["interrupt", "rollback"]
+
+ACTIVE: tuple[RunStatus, ...] = ("pending", "running")
+TERMINAL: tuple[RunStatus, ...] = ("success", "error", "timeout", "interrupted")
+
+TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
+    "pending": frozenset({"running", "interrupted", "error"}),
+    "running": frozenset({"success", "error", "timeout", "interrupted", "pending"}),
+    "success": frozenset(),
+    "error": frozenset(),
+    "timeout": frozenset(),
+    "interrupted": frozenset(),
+}
+
+
+def may_become(status: RunStatus) -> tuple[RunStatus, ...]:
+    """The statuses from which a run may become `status`, for the WHERE clause of an update."""
+    return tuple(before for before, after in TRANSITIONS.items() if status in after)
+
+
+def thread_status(*, active_runs: bool, failed: bool, has_next: bool) -> ThreadStatus:
+    """What a thread's status is: `failed` says that its last run ended in error or timeout, `has_next` that its
+    newest checkpoint still has nodes to run. `storage/run_queue.py` says the same in SQL; a test compares them."""
+    if active_runs:
+        return "busy"
+    if failed:
+        return "error"
+    return "interrupted" if has_next else "idle"

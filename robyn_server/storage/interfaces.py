@@ -1,0 +1,245 @@
+"""What the engine and the worker may ask of storage. Every method is one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.store.base import BaseStore
+
+from robyn_server.resources.assistant import (
+    Assistant,
+    AssistantChange,
+    AssistantSearch,
+    AssistantVersion,
+    NewAssistant,
+)
+from robyn_server.resources.cron import Cron, CronSearch
+from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
+from robyn_server.resources.page import Page
+from robyn_server.resources.run import (
+    CancelOutcome,
+    EndedRun,
+    Ending,
+    Held,
+    NewRun,
+    Queued,
+    Run,
+    RunSearch,
+    ThreadForRun,
+)
+from robyn_server.resources.run_lifecycle import CancelAction, MultitaskStrategy
+from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch
+from robyn_server.resources.types import JsonObject
+
+
+class AssistantRows(Protocol):
+    """Assistants and their versions."""
+
+    async def create(self, new: NewAssistant) -> Assistant | None:
+        """The new assistant, None when the id is taken."""
+
+    async def get(self, assistant_id: str, visible: MetadataFilter = EVERYTHING) -> Assistant | None:
+        """The assistant if it exists and is visible."""
+
+    async def update(
+        self, assistant_id: str, change: AssistantChange, visible: MetadataFilter = EVERYTHING
+    ) -> Assistant | None:
+        """Apply the change as a new version (highest version + 1); None when there is nothing visible."""
+
+    async def delete(self, assistant_id: str, visible: MetadataFilter = EVERYTHING) -> bool:
+        """Delete it with its versions and crons."""
+
+    async def search(self, query: AssistantSearch) -> Page[Assistant]: ...
+
+    async def count(self, query: AssistantSearch) -> int: ...
+
+    async def versions(
+        self, assistant_id: str, metadata: JsonObject, limit: int, offset: int
+    ) -> list[AssistantVersion]:
+        """Newest first."""
+
+    async def set_latest(
+        self, assistant_id: str, version: int, visible: MetadataFilter = EVERYTHING
+    ) -> Assistant | None:
+        """Restore config, metadata, name and description of that version and its number (not graph_id, not
+        context). None when there is no such version."""
+
+
+class ThreadRows(Protocol):
+    """Threads. Statuses follow from runs and state; see `resources/run_lifecycle.py`."""
+
+    async def create(self, new: NewThread) -> Thread | None:
+        """The new thread, None when the id is taken."""
+
+    async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None: ...
+
+    async def patch(
+        self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING
+    ) -> Thread | None:
+        """Merge metadata one level deep and bump `updated_at`."""
+
+    async def delete(self, thread_id: str) -> bool:
+        """Delete the row with its runs and crons. The caller has stopped its runs and deleted its checkpoints."""
+
+    async def search(self, query: ThreadSearch) -> Page[Thread]: ...
+
+    async def count(self, query: ThreadSearch) -> int: ...
+
+    async def set_state(self, thread_id: str, outcome: StateOutcome, *, clear_error: bool = True) -> None:
+        """Repeat what the newest checkpoint says after a state update (or copy, prune): values, interrupts, status,
+        `state_updated_at`. The thread becomes `settled`."""
+
+    async def expired(self, now: datetime, limit: int) -> list[Thread]:
+        """Threads whose TTL is over and that have no active run."""
+
+    async def touch_ttl(self, thread_id: str, expires_at: datetime | None) -> None: ...
+
+
+class RunRows(Protocol):
+    """Runs as rows: reading and deleting. Changes of state are in `RunQueue`."""
+
+    async def get(self, run_id: str, thread_id: str | None = None) -> Run | None:
+        """The run, None when missing, being rolled back, or (when given) of another thread."""
+
+    async def search(self, query: RunSearch) -> list[Run]: ...
+
+    async def active(self, thread_id: str) -> list[Run]:
+        """Pending and running runs, oldest first, also those asked to stop."""
+
+    async def latest(self, thread_id: str) -> Run | None:
+        """The newest run of a thread."""
+
+    async def delete(self, run_id: str) -> bool:
+        """Delete the row of a run that is not active."""
+
+    async def matching(
+        self, status: str | None, thread_id: str | None, run_ids: Sequence[str] | None, visible: MetadataFilter
+    ) -> list[Run]:
+        """Runs for a bulk cancel: by status (`pending`, `running`, `all` = both) or by thread and ids; only on
+        threads whose metadata is visible."""
+
+    async def delete_finished(self, before: datetime, limit: int) -> int:
+        """Retention: drop rows of runs that ended before a moment."""
+
+
+class RunQueue(Protocol):
+    """Every change of a run's state. Lock order inside: thread row, then run rows."""
+
+    async def create(self, new: NewRun, thread: ThreadForRun, visible: MetadataFilter = EVERYTHING) -> Queued:
+        """Queue a run and apply its multitask strategy to what is active on the thread, in one transaction.
+
+        Raises `NotFound` (thread missing or not visible and not to be created), `Conflict` (strategy reject),
+        `TooMany` (pending runs of the thread at their limit).
+        """
+
+    async def claim(self, worker_id: str, lease: timedelta, free: Mapping[str, int]) -> list[Run]:
+        """Take due runs, at most `free[lane]` of each lane: at most one running per thread, first come first
+        served within a thread; priority, then `run_at`, orders threads. `attempt` grows by one."""
+
+    async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
+        """Renew every lease of this worker; a run missing from the answer is lost."""
+
+    async def finish(self, run: Run, ending: Ending) -> bool:
+        """Record the end of a claimed run (fence: `worker_id` and `attempt`), and the thread's new status, values,
+        interrupts and error, in one transaction. Secrets are set to NULL. False: this worker no longer holds it."""
+
+    async def retry(self, run: Run, delay: timedelta, error: JsonObject, most: int) -> bool:
+        """After an infrastructure failure: back to pending, `failures` + 1; False when the budget `most` is spent
+        (the run is then still running and the caller finishes it) or the run is lost."""
+
+    async def hand_back(self, run: Run) -> bool:
+        """At shutdown: back to pending with its place kept; `attempt` and `failures` unchanged."""
+
+    async def cancel(self, run: Run, action: CancelAction, reason: str) -> tuple[CancelOutcome, EndedRun | None]:
+        """Pending: interrupted, or deleted by rollback. Running: record the intent; its worker stops it."""
+
+    async def expired(self, now: datetime, limit: int = 100) -> list[Run]:
+        """Running runs whose lease is over."""
+
+    async def recover(self, run: Run, now: datetime, most: int) -> EndedRun | None:
+        """Settle one run whose worker is dead: back to pending with `failures` + 1, or ended (returned) as its
+        cancel intent or the spent budget says. A rollback intent is only settled by `finish_rollback`."""
+
+    async def release_all(self) -> int:
+        """At start, when no other process lives on this data: expire every lease at once."""
+
+    async def finish_rollback(self, run: Run, ending: Ending) -> EndedRun | None:
+        """Settle an expired running run with a rollback intent once its checkpoints are deleted."""
+
+    async def next_due(self) -> datetime | None:
+        """When the next pending run that nothing blocks becomes due."""
+
+
+class CronRows(Protocol):
+    """Crons."""
+
+    async def create(self, cron: Cron) -> Cron: ...
+
+    async def get(self, cron_id: str, visible: MetadataFilter = EVERYTHING) -> Cron | None: ...
+
+    async def replace(self, cron: Cron) -> Cron | None:
+        """Store every field of a changed cron; None when it is gone."""
+
+    async def delete(self, cron_id: str, visible: MetadataFilter = EVERYTHING) -> bool: ...
+
+    async def search(self, query: CronSearch) -> Page[Cron]: ...
+
+    async def count(self, query: CronSearch) -> int: ...
+
+    async def due(self, now: datetime, limit: int = 50) -> list[Cron]: ...
+
+    async def fire(self, cron: Cron, next_run_at: datetime | None) -> bool:
+        """Move `next_run_at` on, only if it still is `cron.next_run_at`: whoever gets True creates the run, whose
+        id is uuid5(cron_id, scheduled time), so that a crash in between neither loses nor doubles it."""
+
+
+class Checkpoints(Protocol):
+    """LangGraph's checkpoints, and the upkeep its savers lack. Deletions are idempotent."""
+
+    def saver(self) -> BaseCheckpointSaver[str]:
+        """A saver object for one run or one request."""
+
+    async def delete_thread(self, thread_id: str) -> None: ...
+
+    async def delete_run(self, thread_id: str, run_id: str) -> None:
+        """Every checkpoint that carries this run id, with its writes, and the writes the run added to the
+        checkpoint it continued from."""
+
+    async def copy_thread(self, thread_id: str, new_thread_id: str) -> None: ...
+
+    async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
+        """Prune each namespace to its newest `keep` checkpoints."""
+
+    async def newest_run_id(self, thread_id: str) -> str | None:
+        """The run id that the newest root checkpoint of the thread carries."""
+
+    async def storage(self, thread_id: str) -> JsonObject:
+        """Byte counts for `GET /threads/{id}/storage`."""
+
+
+class Storage(Protocol):
+    """All of it. `close` waits for writes under way."""
+
+    assistants: AssistantRows
+    threads: ThreadRows
+    runs: RunRows
+    queue: RunQueue
+    crons: CronRows
+    checkpoints: Checkpoints
+    store: BaseStore
+    description: str
+    """For the banner, e.g. `SQLite in ./.data`."""
+
+    async def ready(self) -> None:
+        """Raises `Unavailable` when the database cannot be used (for `/ok?check_db=1`)."""
+
+    async def backup(self, target: str) -> None:
+        """Copy the databases, online, into a folder."""
+
+    async def close(self) -> None: ...
+
+
+def pending_outcome(strategy: MultitaskStrategy) -> str | None:
+    """What a strategy does to the pending runs of the thread: `interrupted`, `deleted`, or nothing (None)."""
+    return {"interrupt": "interrupted", "rollback": "deleted"}.get(strategy)
