@@ -1,5 +1,7 @@
 """What can go wrong, in the words of the domain. `web/errors.py` is the only table from here to HTTP."""
 
+from collections.abc import Mapping
+
 
 class DomainError(Exception):
     """Base of every error a caller may see; its text is meant for the caller."""
@@ -73,6 +75,21 @@ class Unavailable(DomainError):
     """Not now: draining, overloaded, or the disk is full (HTTP 503)."""
 
     default = "Service Unavailable"
+
+
+class Refused(DomainError):
+    """A project's own auth handler said no, with a status of its choice (HTTP `status`, with `headers`)."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+class BadGraph(DomainError):
+    """A graph's factory gave something that is no graph (HTTP 424)."""
+
+    default = "Failed Dependency"
 
 
 class StartupError(Exception):

@@ -1,13 +1,32 @@
-"""Every setting, read once from the environment, frozen, cross-checked. No other module reads the environment.
+"""Every setting, read once, frozen, cross-checked. No other module reads the environment.
 
-Order: real environment > `env` of langgraph.json > `.env` beside it. Each field is documented in
-`docs/reference/settings.md`; a test compares the two.
+Order: command line > real environment > `env` of langgraph.json > `.env` beside it. Each field is
+documented in `docs/reference/settings.md`; a test compares the two.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from robyn_server.environment import Sources, read_sources
+from robyn_server.environment_values import (
+    Wrong,
+    address,
+    boolean,
+    lanes,
+    one_of,
+    path,
+    prefix,
+    seconds,
+    seconds_above_zero,
+    text,
+    whole,
+    words,
+)
+from robyn_server.errors import StartupError
 
 AuthMode = Literal["none", "supabase", "custom"]
 
@@ -56,3 +75,126 @@ class Settings:
     ring_bytes: int = 256 << 20
     spill_bytes: int = 1 << 30
     durability_full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """How one field is set: the environment variables that name it (the first that is set wins)."""
+
+    field: str
+    names: tuple[str, ...]
+    read: Callable[[str], Any]
+
+
+VARIABLES = (
+    Variable("config_path", (), path),
+    Variable("data_dir", ("DATA_DIR",), path),
+    Variable("host", ("ROBYN_HOST",), address),
+    Variable("port", ("ROBYN_PORT", "PORT"), whole(1, 65_535)),
+    Variable("log_level", ("LOG_LEVEL",), one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    Variable("log_format", ("LOG_FORMAT",), one_of("console", "json")),
+    Variable("auth_mode", ("AUTH_MODE",), one_of("none", "supabase", "custom")),
+    Variable("allow_unauthenticated", ("ALLOW_UNAUTHENTICATED",), boolean),
+    Variable("supabase_url", ("SUPABASE_URL",), lambda value: value.rstrip("/")),
+    Variable("supabase_key", ("SUPABASE_KEY", "SUPABASE_SECRET"), text),
+    Variable("supabase_jwt_secret", ("SUPABASE_JWT_SECRET",), text),
+    Variable("service_keys", ("SERVICE_KEYS",), words),
+    Variable("secret_key", ("SECRET_KEY",), text),
+    Variable("secret_config_keys", ("SECRET_CONFIG_KEYS",), words),
+    Variable("slots", ("N_JOBS_PER_WORKER",), whole(1)),
+    Variable("lane_slots", ("LANE_SLOTS",), lanes),
+    Variable("lease", ("RUN_LEASE_SECONDS",), seconds_above_zero),
+    Variable("heartbeat", ("RUN_HEARTBEAT_SECONDS",), seconds_above_zero),
+    Variable("run_time_limit", ("BG_JOB_TIMEOUT_SECS",), seconds_above_zero),
+    Variable("run_retries", ("BG_JOB_MAX_RETRIES",), whole(0)),
+    Variable("pending_per_thread", ("MAX_PENDING_RUNS_PER_THREAD",), whole(1)),
+    Variable("recursion_limit", ("LANGGRAPH_DEFAULT_RECURSION_LIMIT",), whole(1)),
+    Variable("shutdown_grace", ("SHUTDOWN_GRACE_SECONDS",), seconds),
+    Variable("cron_tick", ("CRON_SCHEDULER_SLEEP_TIME",), seconds_above_zero),
+    Variable("crons_enabled", ("FF_CRONS_ENABLED",), boolean),
+    Variable("max_body_bytes", ("HTTP_MAX_REQUEST_BODY_BYTES",), whole(1)),
+    Variable("max_streams", ("MAX_STREAMS",), whole(1)),
+    Variable("stream_heartbeat", ("STREAM_HEARTBEAT_SECONDS",), seconds_above_zero),
+    Variable("cors_origins", ("CORS_ALLOW_ORIGINS", "CORS_ORIGINS"), words),
+    Variable("mount_prefix", ("MOUNT_PREFIX",), prefix),
+    Variable("web_workers", ("ROBYN_WORKERS",), whole(1, 64)),
+    Variable("resumable_ttl", ("RESUMABLE_STREAM_TTL_SECONDS",), seconds),
+    Variable("ring_bytes_per_thread", ("EVENT_RING_BYTES_PER_THREAD",), whole(1)),
+    Variable("ring_bytes", ("EVENT_RING_BYTES",), whole(1)),
+    Variable("spill_bytes", ("EVENT_SPILL_BYTES",), whole(0)),
+    Variable("durability_full", ("DURABILITY_FULL",), boolean),
+)
+
+
+def read_settings(overrides: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
+    """The settings of this process; `overrides` are fields given on the command line, as text.
+
+    Raises `StartupError` for a value that cannot be read and for combinations that cannot work.
+    """
+    sources = read_sources(path(overrides.get("config_path", "langgraph.json")), environ)
+    values: dict[str, Any] = {}
+    for variable in VARIABLES:
+        given = find(variable, overrides, sources.merged)
+        if given is None:
+            continue
+        name, value = given
+        try:
+            values[variable.field] = variable.read(value)
+        except Wrong as wrong:
+            raise StartupError(f"{name}={value} cannot be used: it must be {wrong}.") from None
+    values.setdefault("auth_mode", chosen_auth_mode(values, sources))
+    settings = Settings(**values)
+    check_together(settings, sources)
+    return settings
+
+
+def find(
+    variable: Variable, overrides: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """Where the value comes from, as its user spelled it, and the value. An empty variable is not set."""
+    if variable.field in overrides:
+        return f"--{variable.field.removesuffix('_path').replace('_', '-')}", overrides[variable.field]
+    for name in variable.names:
+        if environ.get(name):
+            return name, environ[name]
+    return None
+
+
+def chosen_auth_mode(values: Mapping[str, Any], sources: Sources) -> AuthMode:
+    """The mode when AUTH_MODE says nothing."""
+    if sources.auth_path:
+        return "custom"
+    if values.get("supabase_url") or values.get("supabase_jwt_secret"):
+        return "supabase"
+    return "none"
+
+
+def check_together(settings: Settings, sources: Sources) -> None:
+    """Raises `StartupError` for settings that are fine alone and cannot work together."""
+    if settings.auth_mode == "supabase" and not (settings.supabase_url or settings.supabase_jwt_secret):
+        raise StartupError(
+            "AUTH_MODE=supabase needs SUPABASE_URL (with SUPABASE_KEY) or SUPABASE_JWT_SECRET: set one."
+        )
+    if settings.auth_mode == "custom" and not sources.auth_path:
+        raise StartupError(
+            f'AUTH_MODE=custom needs "auth": {{"path": "./file.py:auth"}} in {settings.config_path}: add it.'
+        )
+    if settings.auth_mode == "none" and not is_loopback(settings.host) and not settings.allow_unauthenticated:
+        raise StartupError(
+            f"Listening on {settings.host} without authentication lets anybody run the graphs: set AUTH_MODE,"
+            " listen on 127.0.0.1, or say --allow-unauthenticated."
+        )
+    if settings.heartbeat * 2 > settings.lease:
+        raise StartupError(
+            "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS: change one of them."
+        )
+    if sources.database_name:
+        raise StartupError(
+            f"{sources.database_name} asks for PostgreSQL, which this version cannot use yet: unset it, and"
+            " the server keeps its data in DATA_DIR."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    return ip_address(host).is_loopback

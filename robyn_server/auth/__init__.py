@@ -1,1 +1,1 @@
-"""WHO is calling, and MAY they. Front door: `interfaces.Auth`; one implementation a mode (none, supabase, custom)."""
+"""WHO is calling, and MAY they. Front doors: `opening.open_auth` and `interfaces.Auth`; one file a mode."""

@@ -26,3 +26,8 @@ class Parts:
     sealer: Sealer
     hooks: RunHooks
     config_file: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        """The address this server gives itself, e.g. in a run's `langgraph_api_url`."""
+        return f"http://{self.settings.host}:{self.settings.port}"

@@ -14,6 +14,13 @@ class EventLog(Protocol):
     """What happened on a thread, in order. Readers may come late, come back, or stop reading: a reader is a
     cursor, so it costs nothing and blocks nobody."""
 
+    def open_new(self, thread_id: str) -> EventId:
+        """The tail of a thread that was made just now: nothing can be stored of it."""
+
+    async def tail(self, thread_id: str) -> EventId:
+        """The newest id of the thread; what is appended later is greater, also after a restart. Must have been
+        awaited (or `open_new` called) in this process before the first `append` to a thread."""
+
     def append(
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
     ) -> None:
@@ -22,21 +29,16 @@ class EventLog(Protocol):
     async def room(self) -> None:
         """Wait while the backing store is too far behind: back-pressure for whoever appends."""
 
-    async def tail(self, thread_id: str) -> EventId:
-        """The newest id of the thread; what is appended later is greater."""
-
     def follow(
         self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
     ) -> AsyncIterator[list[RunEvent]]:
-        """Entries after an id, in batches as they come. With `run_id`: those of one run, ending after its closing
-        entry. Without: all of the thread, closing entries included, for ever. `stored_only` yields what is there
-        and stops. Raises `LogGap`."""
+        """Entries after an id, in batches as they come. With `run_id`: those of one run, the closing entry last.
+        Without: all of the thread, closing entries included, for ever. `stored_only` yields what is there and
+        stops. Raises `LogGap`."""
 
-    def end(self, thread_id: str, run_id: str) -> None:
-        """Append the closing entry of a run. Only after the run's end is committed."""
-
-    def resume_after(self, thread_id: str, attempt: int, run_id: str, last: EventId) -> None:
-        """Tell the log of ids used before a restart, so that ids never go back."""
+    def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
+        """Append the closing entry of a run; only after the run's end is committed. `result` travels in the
+        entry's data for those who wait: the final values when the run's own frames do not show them."""
 
     async def forget_thread(self, thread_id: str) -> None:
         """Drop everything of a deleted thread; its readers end."""

@@ -69,9 +69,15 @@ def parse_filter(spec: JsonObject | None) -> MetadataFilter:
 
 def _group(operator: str, members: Json, depth: int) -> Test:
     if depth > 2:
-        raise BadFilter("Filter operators may be nested at most two levels deep")
+        raise BadFilter(
+            "Your auth handler returned a filter with too many nested operators. The maximum depth for nested"
+            " operators is 2. Please simplify your filter."
+        )
     if not isinstance(members, list) or len(members) < 2:
-        raise BadFilter(f"{operator} needs a list of at least two filters")
+        raise BadFilter(
+            f"Your auth handler returned a filter with an invalid {operator} operator. The {operator} operator must"
+            " be a list of at least 2 filter objects. Check the filter returned by your auth handler."
+        )
     tests = [_member(member, depth) for member in members]
     if operator == "$or":
         return lambda row: any(test(row) for test in tests)

@@ -138,7 +138,8 @@ class RunQueue(Protocol):
         served within a thread; priority, then `run_at`, orders threads. `attempt` grows by one."""
 
     async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
-        """Renew every lease of this worker; a run missing from the answer is lost."""
+        """Renew every lease of this worker; a run missing from the answer is lost. Called from an event loop of its
+        own in a thread of its own, so that user code which blocks the main loop does not delay it."""
 
     async def finish(self, run: Run, ending: Ending) -> bool:
         """Record the end of a claimed run (fence: `worker_id` and `attempt`), and the thread's new status, values,
@@ -221,15 +222,30 @@ class Checkpoints(Protocol):
 class Storage(Protocol):
     """All of it. `close` waits for writes under way."""
 
-    assistants: AssistantRows
-    threads: ThreadRows
-    runs: RunRows
-    queue: RunQueue
-    crons: CronRows
-    checkpoints: Checkpoints
-    store: BaseStore
-    description: str
-    """For the banner, e.g. `SQLite in ./.data`."""
+    @property
+    def assistants(self) -> AssistantRows: ...
+
+    @property
+    def threads(self) -> ThreadRows: ...
+
+    @property
+    def runs(self) -> RunRows: ...
+
+    @property
+    def queue(self) -> RunQueue: ...
+
+    @property
+    def crons(self) -> CronRows: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+
+    @property
+    def store(self) -> BaseStore: ...
+
+    @property
+    def description(self) -> str:
+        """For the banner, e.g. `SQLite in ./.data`."""
 
     async def ready(self) -> None:
         """Raises `Unavailable` when the database cannot be used (for `/ok?check_db=1`)."""

@@ -1,0 +1,198 @@
+"""Assistant + thread + request + caller -> the config of a run. Only here.
+
+What is decided at admission is stored in the run's kwargs (`admitted`); what only the execution knows (attempt,
+secrets, the caller's user object) is laid over it when a worker starts it (`executed`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.metadata import version
+
+from robyn_server.auth.secrets import put_back
+from robyn_server.errors import InvalidRequest
+from robyn_server.resources.assistant import Assistant
+from robyn_server.resources.caller import Caller
+from robyn_server.resources.request_facts import RequestFacts
+from robyn_server.resources.reserved import own_configurable, own_metadata
+from robyn_server.resources.run import Run
+from robyn_server.resources.types import Json, JsonObject
+
+API_VERSION = "0.16.7"
+"""The version of the reference whose API this server speaks."""
+
+NEVER_FORWARDED = frozenset({"authorization", "x-api-key", "x-tenant-id", "x-service-key"})
+
+BOTH_GIVEN = (
+    "Cannot specify both configurable and context. Prefer setting context alone. Context was introduced in "
+    "LangGraph 0.6.0 and is the long term planned replacement for configurable."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedConfig:
+    """What admission decides: `config` and `context` for kwargs, `metadata` for the run, and what the thread's own
+    config becomes."""
+
+    config: JsonObject
+    context: JsonObject
+    metadata: JsonObject
+    thread_config: JsonObject
+
+
+@lru_cache(maxsize=4)
+def platform_metadata(base_url: str) -> Mapping[str, str]:
+    """What every run's metadata says of the server it ran on."""
+    return {
+        "langgraph_version": version("langgraph"),
+        "langgraph_api_version": API_VERSION,
+        "langgraph_plan": "enterprise",
+        "langgraph_host": "self-hosted",
+        "langgraph_api_url": base_url,
+    }
+
+
+def admitted(
+    body: Mapping[str, Json],
+    assistant: Assistant,
+    thread_metadata: JsonObject,
+    thread_config: JsonObject,
+    ids: Mapping[str, str],
+    caller: Caller,
+    facts: RequestFacts,
+    header_rules: Mapping[str, Json],
+) -> AdmittedConfig:
+    """The config of a new run. `ids` are `run_id` and `thread_id`; `header_rules` is langgraph.json's
+    `http.configurable_headers`. Raises `InvalidRequest` when configurable and context are both given."""
+    run_config: JsonObject = dict(body.get("config") or {})
+    asked = own_configurable(run_config.pop("configurable", None))
+    asked_context = own_configurable(body.get("context"))
+    if asked and asked_context:
+        raise InvalidRequest(BOTH_GIVEN)
+    config_metadata = own_metadata(run_config.get("metadata"))
+    config: JsonObject = {**assistant.config, **run_config}
+    configurable, context = _configurable_and_context(assistant, thread_config, asked, asked_context)
+    metadata = {
+        **assistant.metadata,
+        **own_metadata(thread_metadata),
+        **config_metadata,
+        **own_metadata(body.get("metadata")),
+        "assistant_id": assistant.assistant_id,
+    }
+    metadata.setdefault("graph_id", assistant.graph_id)
+    checkpoint = {**(body.get("checkpoint") or {})}
+    if body.get("checkpoint_id"):
+        checkpoint["checkpoint_id"] = body["checkpoint_id"]
+    config["configurable"] = {
+        **configurable,
+        **checkpoint,
+        **_tracing(body),
+        **forwarded_headers(facts.headers, header_rules),
+        **ids,
+        "graph_id": assistant.graph_id,
+        "assistant_id": assistant.assistant_id,
+        "user_id": configurable.get("user_id", caller.identity),
+        "langgraph_auth_user": caller.user,
+        "langgraph_auth_user_id": caller.identity,
+        "langgraph_auth_permissions": list(caller.permissions),
+        "langgraph_request_id": facts.request_id,
+        **({} if facts.received_ms is None else {"__request_start_time_ms__": facts.received_ms}),
+        "__after_seconds__": body.get("after_seconds", 0),
+    }
+    config["metadata"] = metadata
+    return AdmittedConfig(
+        config, context, metadata, _thread_config(assistant, thread_config, run_config, config_metadata)
+    )
+
+
+def _configurable_and_context(
+    assistant: Assistant, thread_config: JsonObject, asked: JsonObject, asked_context: JsonObject
+) -> tuple[JsonObject, JsonObject]:
+    """Each mirrors the other: a given context is shown in configurable, else configurable is the context."""
+    if asked_context:
+        context = {**assistant.context, **asked_context}
+        return {**context, "__context_provided__": True}, context
+    configurable = {
+        **assistant.config.get("configurable", {}),
+        **own_configurable(thread_config.get("configurable")),
+        **asked,
+    }
+    return configurable, dict(configurable)
+
+
+def _thread_config(
+    assistant: Assistant, thread_config: JsonObject, run_config: JsonObject, config_metadata: JsonObject
+) -> JsonObject:
+    """What stays on the thread: the run's tags, recursion limit and metadata; of configurables the assistant's only."""
+    kept = {**assistant.config, **thread_config, **run_config}
+    if "metadata" in run_config:
+        kept["metadata"] = config_metadata
+    kept["configurable"] = {
+        **assistant.config.get("configurable", {}),
+        **thread_config.get("configurable", {}),
+    }
+    return kept
+
+
+def _tracing(body: Mapping[str, Json]) -> JsonObject:
+    tracer = body.get("langsmith_tracer") or {}
+    names = {"project_name": "__langsmith_project__", "example_id": "__langsmith_example_id__"}
+    return {key: tracer[name] for name, key in names.items() if tracer.get(name) is not None}
+
+
+def forwarded_headers(headers: Mapping[str, str], rules: Mapping[str, Json]) -> JsonObject:
+    """The request headers that reach configurable: what the project's `includes` name, minus `excludes`; by default
+    none but LangSmith's trace headers."""
+    includes = [*rules.get("includes", ()), *rules.get("include", ())]
+    excludes = [*rules.get("excludes", ()), *rules.get("exclude", ())]
+    found: JsonObject = {}
+    for name, value in headers.items():
+        if name in NEVER_FORWARDED:
+            continue
+        if name == "langsmith-trace" or (name == "baggage" and "langsmith-trace" in headers):
+            found[name] = value
+        elif _any(name, includes) and not _any(name, excludes):
+            found[name] = value
+    return found
+
+
+def _any(name: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(name, pattern.lower()) for pattern in patterns)
+
+
+def executed(
+    run: Run, secrets: Mapping[str, JsonObject], base_url: str, recursion_limit: int | None
+) -> tuple[JsonObject, Json]:
+    """The config and the context a worker gives to the graph: as admitted, with secrets put back and the attempt
+    named. `secrets` as admission sealed them: those of the body, and `token`, the caller's own."""
+    config: JsonObject = dict(run.kwargs["config"])
+    configurable, context = put_back(config["configurable"], run.kwargs["context"], secrets)
+    token = secrets.get("token")
+    if token is not None:
+        configurable["x-supabase-access-token"] = token
+        if configurable.get("langgraph_auth_user"):
+            configurable["langgraph_auth_user"] = {**configurable["langgraph_auth_user"], "token": token}
+    config["configurable"] = configurable
+    config["metadata"] = {
+        **config["metadata"],
+        **platform_metadata(base_url),
+        "run_attempt": run.attempt,
+    }
+    if recursion_limit is not None and "recursion_limit" not in config:
+        config["recursion_limit"] = recursion_limit
+    return config, context
+
+
+def context_for_graph(
+    config: JsonObject, context: JsonObject, properties: frozenset[str] | None
+) -> tuple[JsonObject, JsonObject]:
+    """Config and context as the graph may take them: where its context schema names its properties, other keys of the
+    context are dropped, from the mirror in configurable too when the client gave a context."""
+    if properties is None:
+        return config, context
+    if config["configurable"].get("__context_provided__"):
+        dropped = context.keys() - properties
+        configurable = {key: value for key, value in config["configurable"].items() if key not in dropped}
+        config = {**config, "configurable": configurable}
+    return config, {key: value for key, value in context.items() if key in properties}

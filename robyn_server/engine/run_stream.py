@@ -1,0 +1,104 @@
+"""Follow one run from a place in its thread's log: every stream, wait and join of a run is this."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+
+import orjson
+
+from robyn_server.events.interfaces import EventLog, LogGap
+from robyn_server.resources.encoding import encode
+from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.resources.types import JsonObject
+from robyn_server.wire.sse import frame, frame_of
+
+GAP = {
+    "error": "StreamGap",
+    "message": "The stream is too far behind: its events are no longer kept. Read the thread's state.",
+    "code": "STREAM_GAP",
+}
+
+
+async def follow(
+    log: EventLog, thread_id: str, run_id: str, after: EventId, *, stored_only: bool = False
+) -> AsyncIterator[list[RunEvent]]:
+    """The run's entries in batches, the closing one included. What an older attempt still says after a newer one
+    has spoken is dropped: that worker has lost its lease."""
+    attempt = 0
+    async for batch in log.follow(thread_id, after, run_id, stored_only=stored_only):
+        if batch[0].attempt == attempt == batch[-1].attempt:
+            yield batch
+            continue
+        kept = []
+        for entry in batch:
+            attempt = max(attempt, entry.attempt)
+            if entry.attempt == attempt:
+                kept.append(entry)
+        if kept:
+            yield kept
+
+
+async def frames(
+    batches: AsyncIterator[list[RunEvent]], keep: Callable[[str], bool] | None = None
+) -> AsyncIterator[bytes]:
+    """SSE bytes of a run's entries, one chunk a batch; ids stand on resumable runs only. A reader that is too far
+    behind gets one `error` frame and the end."""
+    try:
+        async for batch in batches:
+            chunk = b"".join(
+                frame(entry, with_id=entry.resumable)
+                for entry in batch
+                if entry.event != END_OF_RUN and (keep is None or keep(entry.event))
+            )
+            if chunk:
+                yield chunk
+    except LogGap:
+        yield frame_of("error", orjson.dumps(GAP))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What somebody who waits for a run has seen: the bodies of `wait` and `join` are made of it."""
+
+    values: bytes | None = None
+    interrupted: list[bytes] = field(default_factory=list)
+    error: bytes | None = None
+    result: bytes = b""
+
+    def see(self, entries: Iterable[RunEvent]) -> None:
+        """Take notice of more entries."""
+        for entry in entries:
+            if entry.event == "values":
+                if b'"__interrupt__"' in entry.data and "__interrupt__" in orjson.loads(entry.data):
+                    self.interrupted.append(entry.data)
+                else:
+                    self.values = entry.data
+            elif entry.event == "error":
+                self.error = entry.data
+            elif entry.event == END_OF_RUN:
+                self.result = entry.data
+
+    def body(self) -> bytes | None:
+        """JSON for the client; None when nothing was seen that could answer."""
+        if self.error is not None:
+            return b'{"__error__":' + self.error + b"}"
+        if len(self.interrupted) == 1:
+            return self.interrupted[0]
+        if self.interrupted:
+            return encode({"__interrupt__": _merged(self.interrupted)})
+        return self.values or self.result or None
+
+
+def _merged(interrupted: list[bytes]) -> list[JsonObject]:
+    found: dict[str, JsonObject] = {}
+    for data in interrupted:
+        for interrupt in orjson.loads(data)["__interrupt__"]:
+            found[interrupt["id"]] = interrupt
+    return list(found.values())
+
+
+async def outcome(batches: AsyncIterator[list[RunEvent]]) -> Outcome:
+    """Follow to the end and say what was seen."""
+    seen = Outcome()
+    async for batch in batches:
+        seen.see(batch)
+    return seen

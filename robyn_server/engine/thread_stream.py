@@ -1,0 +1,45 @@
+"""Follow every run of a thread: `GET /threads/{thread_id}/stream`."""
+
+from collections.abc import AsyncIterator, Collection
+from typing import Literal
+
+import orjson
+
+from robyn_server.events.interfaces import EventLog, LogGap
+from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.wire.sse import frame, frame_of
+
+ThreadStreamMode = Literal["run_modes", "lifecycle", "state_update"]
+THREAD_STREAM_MODES: tuple[ThreadStreamMode, ...] = ("run_modes", "lifecycle", "state_update")
+STATE_UPDATE = "state_update"
+
+
+async def thread_frames(
+    log: EventLog, thread_id: str, after: EventId, modes: Collection[str]
+) -> AsyncIterator[bytes]:
+    """SSE bytes of all that happens on the thread, for ever; every frame has an id. The end of a run shows as
+    `metadata {"status": "run_done", "run_id"}`."""
+    try:
+        async for batch in log.follow(thread_id, after):
+            chunk = b"".join(_frame(entry) for entry in batch if _wanted(entry, modes))
+            if chunk:
+                yield chunk
+    except LogGap:
+        yield frame_of("error", b'{"error":"StreamGap","message":"The stream is too far behind."}')
+
+
+def _wanted(entry: RunEvent, modes: Collection[str]) -> bool:
+    if entry.event == STATE_UPDATE:
+        return STATE_UPDATE in modes
+    if "run_modes" in modes:
+        return True
+    return "lifecycle" in modes and entry.event in (END_OF_RUN, "metadata")
+
+
+def _frame(entry: RunEvent) -> bytes:
+    if entry.event != END_OF_RUN:
+        return frame(entry, with_id=True)
+    done = orjson.dumps({"status": "run_done", "run_id": entry.run_id})
+    return frame(
+        RunEvent(entry.id, entry.run_id, entry.attempt, "metadata", done, entry.resumable), with_id=True
+    )

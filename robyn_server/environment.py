@@ -1,0 +1,99 @@
+"""Where settings come from: the real environment, `env` of langgraph.json, `.env` beside it.
+
+Knows files and precedence, not the settings themselves.
+"""
+
+import json
+import os
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from robyn_server.errors import StartupError
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was found. `project` is `env` over `.env`; `merged` the real environment over that."""
+
+    project: Mapping[str, str]
+    merged: Mapping[str, str]
+    auth_path: str | None
+    database_name: str | None
+    """The variable that asks for PostgreSQL, if any."""
+
+
+def read_sources(config_path: Path, environ: Mapping[str, str]) -> Sources:
+    """Read what stands beside and in a langgraph.json. A missing langgraph.json counts as empty: who
+    needs its graphs will say so. Raises `StartupError` for files that cannot be read."""
+    section = read_object(config_path)
+    project = {**read_dotenv(config_path.parent / ".env"), **declared_env(config_path, section.get("env"))}
+    auth = section.get("auth")
+    return Sources(
+        project=project,
+        merged={**project, **environ},
+        auth_path=auth.get("path") if isinstance(auth, dict) else None,
+        database_name=database_variable(project, environ),
+    )
+
+
+def provide(project: Mapping[str, str], environ: MutableMapping[str, str] | None = None) -> None:
+    """Show the project's variables to its graphs; what the real environment says stays."""
+    target = os.environ if environ is None else environ
+    for name, value in project.items():
+        target.setdefault(name, value)
+
+
+def read_object(config_path: Path) -> dict[str, Any]:
+    """The langgraph.json as a dict, empty when there is none."""
+    try:
+        value = json.loads(config_path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"{config_path} cannot be read ({error}): check the file.") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise StartupError(
+            f"{config_path} is not valid JSON ({error.msg} at {where}): correct it."
+        ) from error
+    if not isinstance(value, dict):
+        raise StartupError(f"{config_path} must hold a JSON object: correct it.")
+    return value
+
+
+def declared_env(config_path: Path, env: object) -> dict[str, str]:
+    """The `env` section: a file's path, relative to langgraph.json, or an object."""
+    if env is None:
+        return {}
+    if isinstance(env, str):
+        file = config_path.parent / env
+        if not file.is_file():
+            raise StartupError(
+                f'"env" in {config_path} names {env}, which does not exist: create it or remove the key.'
+            )
+        return read_dotenv(file)
+    if isinstance(env, dict):
+        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in env.items()}
+    raise StartupError(f'"env" in {config_path} must be a file path or an object: correct it.')
+
+
+def read_dotenv(file: Path) -> dict[str, str]:
+    """The variables of a .env file, empty when there is none."""
+    try:
+        found = dotenv_values(file, encoding="utf-8") if file.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartupError(f"{file} cannot be read ({error}): check the file.") from error
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def database_variable(project: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    """DATABASE_URL counts only in the real environment: in a project it is usually the project's own."""
+    merged = {**project, **environ}
+    named = [name for name in ("DATABASE_URI", "POSTGRES_URI") if merged.get(name)]
+    if environ.get("DATABASE_URL", "").startswith(("postgres://", "postgresql://", "postgresql+")):
+        named.append("DATABASE_URL")
+    return named[0] if named else None

@@ -1,0 +1,198 @@
+"""The event log of one process: a ring per thread, and the spill for what must outlive it.
+
+Readers hold a cursor into the ring, never a queue: memory does not depend on how many they are or how slow.
+Entries of resumable runs go to the spill as well; a reader that is behind the ring reads on from there.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+
+from robyn_server.events.interfaces import LogGap, Spill
+from robyn_server.events.ring import Ring
+from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
+
+BATCH_BYTES = 256 << 10
+SPILL_BEHIND_LIMIT = 1 << 20
+IDLE_SECONDS = 60.0
+"""A ring without readers goes this long after its last run has ended; long enough for a reader that took its cursor
+before the run was queued to arrive."""
+
+
+class InProcessEventLog:
+    """See `interfaces.EventLog`."""
+
+    def __init__(self, spill: Spill, ring_bytes: int = 256 << 20, ring_bytes_per_thread: int = 4 << 20) -> None:
+        self._spill = spill
+        self._ring_bytes = ring_bytes
+        self._ring_bytes_per_thread = ring_bytes_per_thread
+        self._rings: OrderedDict[str, Ring] = OrderedDict()
+        """Least recently appended first."""
+        self._bytes = 0
+        self._highest = START
+        """The highest id of any ring let go: a new ring starts above it, whatever the clock says."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory held by all rings, about."""
+        return self._bytes
+
+    def open_new(self, thread_id: str) -> EventId:
+        """See `interfaces.EventLog`."""
+        ring = self._rings.get(thread_id)
+        if ring is None:
+            ring = self._rings[thread_id] = Ring(self._highest)
+        return ring.last
+
+    async def tail(self, thread_id: str) -> EventId:
+        """See `interfaces.EventLog`."""
+        ring = self._rings.get(thread_id)
+        if ring is None:
+            stored = await self._spill.last(thread_id)
+            ring = self._rings.get(thread_id)
+            if ring is None:
+                ring = self._rings[thread_id] = Ring(max(stored or START, self._highest))
+        return ring.last
+
+    def append(
+        self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """See `interfaces.EventLog`."""
+        if not events:
+            return
+        ring = self._rings[thread_id]
+        now_ms = time.time_ns() // 1_000_000
+        entries = []
+        for event, data in events:
+            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, data, resumable)
+            self._bytes += ring.add(entry)
+            entries.append(entry)
+        if resumable:
+            self._spill.write(thread_id, entries)
+        self._rings.move_to_end(thread_id)
+        while ring.bytes > self._ring_bytes_per_thread and len(ring) > 1:
+            self._bytes -= ring.drop_oldest()
+        if self._bytes > self._ring_bytes:
+            self._make_room()
+        if ring.waiters:
+            ring.wake()
+
+    async def room(self) -> None:
+        """See `interfaces.EventLog`."""
+        if self._spill.behind > SPILL_BEHIND_LIMIT:
+            await self._spill.flushed()
+
+    def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
+        """See `interfaces.EventLog`."""
+        self.open_new(thread_id)
+        self.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, result)])
+        self._rings[thread_id].ended_at = time.monotonic()
+
+    async def follow(
+        self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        """See `interfaces.EventLog`."""
+        await self.tail(thread_id)
+        ring = self._rings[thread_id]
+        ring.readers += 1
+        try:
+            async for batch in self._read(thread_id, ring, after, run_id, stored_only):
+                if run_id is None:
+                    yield batch
+                    continue
+                mine = [entry for entry in batch if entry.run_id == run_id]
+                if mine:
+                    yield mine
+                    if mine[-1].event == END_OF_RUN:
+                        return
+        finally:
+            ring.readers -= 1
+
+    async def _read(
+        self, thread_id: str, ring: Ring, cursor: EventId, run_id: str | None, stored_only: bool
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        loop = asyncio.get_running_loop()
+        live = False
+        position = -1
+        while not ring.closed:
+            if position < ring.base:
+                # Who comes late to a whole thread is shown what was kept; everybody else has missed something.
+                if (live or run_id is not None) and ring.missed(cursor, run_id):
+                    raise LogGap
+                async for batch in self._read_spill(thread_id, ring, cursor):
+                    yield batch
+                    cursor = batch[-1].id
+                position = ring.position_after(cursor)
+            live = True
+            if position < ring.end:
+                batch = ring.slice(position, BATCH_BYTES)
+                position += len(batch)
+                cursor = batch[-1].id
+                yield batch
+            elif stored_only:
+                return
+            else:
+                waiter = loop.create_future()
+                ring.waiters.append(waiter)
+                await waiter
+
+    async def _read_spill(
+        self, thread_id: str, ring: Ring, cursor: EventId
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        """What the spill has between the cursor and the ring."""
+        while cursor < ring.floor:
+            await self._spill.flushed()
+            batch = await self._spill.read(thread_id, cursor, None)
+            batch = [entry for entry in batch if entry.id <= ring.floor]
+            if not batch:
+                return
+            yield batch
+            cursor = batch[-1].id
+
+    def _make_room(self) -> None:
+        """Over the process's limit: idle threads give first, then the ones appended to longest ago."""
+        for only_idle in (True, False):
+            for thread_id, ring in list(self._rings.items()):
+                if self._bytes <= self._ring_bytes:
+                    return
+                if only_idle and (ring.readers or ring.active):
+                    continue
+                if only_idle:
+                    self._let_go(thread_id)
+                else:
+                    while len(ring) > 1 and self._bytes > self._ring_bytes:
+                        self._bytes -= ring.drop_oldest()
+
+    def _let_go(self, thread_id: str) -> None:
+        ring = self._rings.pop(thread_id)
+        self._bytes -= ring.bytes
+        self._highest = max(self._highest, ring.last)
+
+    def sweep(self) -> int:
+        """Let go of the rings of threads that nobody reads and nothing runs on; how many."""
+        before = time.monotonic() - IDLE_SECONDS
+        idle = [
+            thread_id
+            for thread_id, ring in self._rings.items()
+            if not ring.readers and ring.active is None and ring.ended_at < before
+        ]
+        for thread_id in idle:
+            self._let_go(thread_id)
+        return len(idle)
+
+    async def forget_thread(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`."""
+        ring = self._rings.get(thread_id)
+        if ring is not None:
+            ring.closed = True
+            ring.wake()
+            self._let_go(thread_id)
+        await self._spill.forget_thread(thread_id)
+
+    async def close(self) -> None:
+        """See `interfaces.EventLog`."""
+        for ring in self._rings.values():
+            ring.closed = True
+            ring.wake()
+        await self._spill.close()

@@ -1,0 +1,44 @@
+"""Says whether a langgraph.json can be served, and why not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from langgraph.pregel import Pregel
+
+from robyn_server.errors import StartupError
+from robyn_server.graphs.config_file import ConfigFile, GraphSpec, environment, read_config_file
+from robyn_server.graphs.dependencies import extend_path
+from robyn_server.graphs.registry import source_of
+from robyn_server.graphs.requirements import missing_dependencies
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`ok`: it can be served; warnings and unmet requirements do not change that. `lines` are for people."""
+
+    ok: bool
+    lines: tuple[str, ...]
+
+
+def check(config_path: Path) -> Report:
+    """Read the file and import every graph; no factory is called. A `StartupError` becomes a line."""
+    try:
+        config_file = read_config_file(config_path)
+        environment(config_file)
+        extend_path(config_file)
+        missing = missing_dependencies(config_file)
+    except StartupError as error:
+        return Report(False, (f"error: {error}",))
+    lines = [f"warning: {warning}" for warning in config_file.warnings]
+    lines += [f"missing: {requirement}" for requirement in missing]
+    found = [_graph(config_file, graph_id, spec) for graph_id, spec in config_file.graphs.items()]
+    return Report(all(ok for ok, _ in found), (*lines, *(line for _, line in found)))
+
+
+def _graph(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> tuple[bool, str]:
+    try:
+        source = source_of(config_file, graph_id, spec)
+    except StartupError as error:
+        return False, f"error: {error}"
+    kind = "graph" if isinstance(source, Pregel) else "factory"
+    return True, f"ok: {graph_id} ({kind}, {spec.target})"

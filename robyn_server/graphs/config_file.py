@@ -1,0 +1,120 @@
+"""langgraph.json, parsed and checked. Imports no graph and nothing of LangGraph, so it is cheap to read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from robyn_server.environment import declared_env, read_object
+from robyn_server.errors import StartupError
+from robyn_server.resources.types import Json, JsonObject
+
+OBJECT_SECTIONS = ("auth", "store", "checkpointer", "http", "webhooks", "encryption", "ui", "ui_config")
+BUILD_KEYS = (
+    "python_version", "node_version", "api_version", "base_image", "image_distro", "pip_config_file",
+    "pip_installer", "dockerfile_lines", "keep_pkg_tools", "source",
+)  # fmt: skip
+KNOWN_KEYS = frozenset(
+    {"$schema", "graphs", "dependencies", "env", "disable_persistence", *OBJECT_SECTIONS, *BUILD_KEYS}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """One entry of `graphs`: `target` is `path.py:name` or `package.module:name`."""
+
+    target: str
+    description: str | None = None
+
+    @property
+    def location(self) -> str:
+        """The file or module: what stands before the last colon."""
+        return self.target.rpartition(":")[0]
+
+    @property
+    def variable(self) -> str:
+        """The name in that file: what stands after the last colon."""
+        return self.target.rpartition(":")[2]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `location` is a path rather than a module's dotted name."""
+        return self.location.endswith(".py") or "/" in self.location or "\\" in self.location
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What a langgraph.json says. `raw` is the whole object, for the sections (`http`, `store`, ...) that
+    other rooms read."""
+
+    path: Path
+    """Absolute."""
+    graphs: Mapping[str, GraphSpec]
+    """In the order of the file."""
+    dependencies: tuple[str, ...]
+    """As written: folders (they start with a dot or are absolute) and requirements."""
+    raw: JsonObject
+    warnings: tuple[str, ...]
+    """One sentence for each key that this server does not know."""
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start."""
+        return self.path.parent
+
+    def section(self, name: str) -> JsonObject:
+        """A section as an object, empty when it is missing."""
+        return self.raw.get(name) or {}
+
+
+def read_config_file(path: Path) -> ConfigFile:
+    """Parse and check. Raises `StartupError` with one sentence that says what to do."""
+    path = path.expanduser().absolute()
+    if not path.is_file():
+        raise StartupError(f"{path} does not exist: create it or name another file with --config.")
+    raw = read_object(path)
+    for name in OBJECT_SECTIONS:
+        if not isinstance(raw.get(name, {}), dict | None):
+            raise StartupError(f'"{name}" in {path} must be an object: correct it.')
+    return ConfigFile(
+        path=path,
+        graphs=_graphs(path, raw.get("graphs")),
+        dependencies=_dependencies(path, raw.get("dependencies", [])),
+        raw=raw,
+        warnings=tuple(
+            f'Unknown key "{key}" in {path.name} is ignored.' for key in raw if key not in KNOWN_KEYS
+        ),
+    )
+
+
+def environment(config_file: ConfigFile) -> dict[str, str]:
+    """The variables of `env`, from the object or the dotenv file it names. Raises `StartupError`."""
+    return declared_env(config_file.path, config_file.raw.get("env"))
+
+
+def _graphs(path: Path, graphs: Json) -> dict[str, GraphSpec]:
+    if not isinstance(graphs, dict) or not graphs:
+        raise StartupError(
+            f'{path} names no graphs: add "graphs": {{"agent": "./agent.py:graph"}} with a file of yours.'
+        )
+    return {graph_id: _graph(path, graph_id, entry) for graph_id, entry in graphs.items()}
+
+
+def _graph(path: Path, graph_id: str, entry: Json) -> GraphSpec:
+    target, description = entry, None
+    if isinstance(entry, dict):
+        target, description = entry.get("path"), entry.get("description")
+    spec = GraphSpec(target, description) if isinstance(target, str) else None
+    if spec is None or not spec.location or not spec.variable.isidentifier():
+        raise StartupError(
+            f'Graph \'{graph_id}\' in {path} must be "./file.py:name", "package.module:name" or an object '
+            f'with such a "path", not {target!r}: correct it.'
+        )
+    if not isinstance(description, str | None):
+        raise StartupError(f"The description of graph '{graph_id}' in {path} must be a text: correct it.")
+    return spec
+
+
+def _dependencies(path: Path, dependencies: Json) -> tuple[str, ...]:
+    if not isinstance(dependencies, list) or not all(isinstance(entry, str) for entry in dependencies):
+        raise StartupError(f'"dependencies" in {path} must be a list of texts: correct it.')
+    return tuple(dependencies)

@@ -1,0 +1,154 @@
+"""Numbers an operator scrapes from `/metrics`. Listens to runs (`engine/hooks.py`) and to the web room."""
+
+import platform
+import resource
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from robyn_server.engine.hooks import RunHook
+from robyn_server.resources.run import Ending, Run
+from robyn_server.resources.types import JsonObject
+
+LATENCY_MS = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts by upper bound, in milliseconds; the last place is everything beyond."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_MS) + 1))
+    total: float = 0.0
+
+    def add(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(LATENCY_MS, value)] += 1
+        self.total += value
+
+
+class Metrics(RunHook):
+    """Counters of one process, since its start. Call from the loop's thread."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._started_at = time.time()
+        self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
+        self._latency: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
+        self._runs: dict[str, int] = defaultdict(int)
+        self._running: set[str] = set()
+
+    def request_ended(self, method: str, path: str, status: int, milliseconds: float) -> None:
+        """One HTTP request; `path` is its route's (`/threads/{thread_id}`), "" when there was none."""
+        self._requests[method, path, status] += 1
+        self._latency[method, path].add(milliseconds)
+
+    def created(self, run: Run) -> None:
+        """See `RunHook`."""
+        self._runs["created"] += 1
+
+    def started(self, run: Run) -> None:
+        """See `RunHook`."""
+        self._runs["started"] += 1
+        self._running.add(run.run_id)
+
+    def retrying(self, run: Run, error: BaseException) -> None:
+        """See `RunHook`."""
+        self._back(run, "retried")
+
+    def handed_back(self, run: Run) -> None:
+        """See `RunHook`."""
+        self._back(run, "handed_back")
+
+    def finished(self, run: Run, ending: Ending, ended_at: datetime) -> None:
+        """See `RunHook`."""
+        self._runs[ending.status or "rolled_back"] += 1
+        self._running.discard(run.run_id)
+
+    def lost(self, run: Run) -> None:
+        """See `RunHook`."""
+        self._runs["lost"] += 1
+        self._running.discard(run.run_id)
+
+    def _back(self, run: Run, moment: str) -> None:
+        self._runs[moment] += 1
+        self._running.discard(run.run_id)
+
+    def as_json(self, waits: Sequence[float]) -> JsonObject:
+        """The form of `/metrics?format=json`. `waits`: for how many seconds each pending run has waited."""
+        waits = sorted(waits)
+        return {
+            "queue": {
+                "n_pending": len(waits),
+                "pending_runs_wait_time_max_secs": waits[-1] if waits else None,
+                "pending_runs_wait_time_med_secs": waits[len(waits) // 2] if waits else None,
+                "n_running": len(self._running),
+            },
+            "api": {
+                "http_requests_total": [
+                    {"method": method, "path": path, "status": status, "count": count}
+                    for (method, path, status), count in self._requests.items()
+                ]
+            },
+            "workers": self._workers(),
+        }
+
+    def as_prometheus(self, waits: Sequence[float]) -> str:
+        """The text exposition format."""
+        return "\n".join([*self._lines(waits), ""])
+
+    def _workers(self) -> JsonObject:
+        active = len(self._running)
+        return {"max": self._slots, "active": active, "available": max(0, self._slots - active)}
+
+    def _lines(self, waits: Sequence[float]) -> Iterator[str]:
+        yield from _gauge("process_start_time_seconds", "Unix time of the start", self._started_at)
+        yield from _gauge("process_max_resident_memory_bytes", "Most memory held so far", _peak_memory())
+        for key, value in self._workers().items():
+            yield from _gauge(f"lg_api_workers_{key}", f"Run slots: {key}", value)
+        yield from _gauge("lg_api_num_pending_runs", "Runs that wait", len(waits))
+        yield from _gauge("lg_api_num_running_runs", "Runs under way", len(self._running))
+        yield from _gauge("lg_api_pending_runs_wait_time_max", "Longest wait, seconds", max(waits, default=0))
+        yield from _head("lg_api_runs_total", "counter", "Moments of runs since the start")
+        for moment, count in sorted(self._runs.items()):
+            yield f"lg_api_runs_total{_labels({'moment': moment})} {count}"
+        yield from _head("lg_api_http_requests_total", "counter", "HTTP requests answered")
+        for (method, path, status), count in self._requests.items():
+            labels = _labels({"method": method, "path": path, "status": str(status)})
+            yield f"lg_api_http_requests_total{labels} {count}"
+        yield from _head("lg_api_http_requests_latency", "histogram", "HTTP latency, milliseconds")
+        for (method, path), histogram in self._latency.items():
+            yield from _histogram({"method": method, "path": path}, histogram)
+
+
+def _head(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _gauge(name: str, text: str, value: float) -> Iterator[str]:
+    yield from _head(name, "gauge", text)
+    yield f"{name} {value}"
+
+
+def _histogram(labels: Mapping[str, str], histogram: Histogram) -> Iterator[str]:
+    name, seen = "lg_api_http_requests_latency", 0
+    for bound, count in zip((*LATENCY_MS, "+Inf"), histogram.counts, strict=True):
+        seen += count
+        yield f"{name}_bucket{_labels({**labels, 'le': str(bound)})} {seen}"
+    yield f"{name}_sum{_labels(labels)} {histogram.total}"
+    yield f"{name}_count{_labels(labels)} {seen}"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    def escaped(value: str) -> str:
+        return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+    return "{" + ",".join(f'{key}="{escaped(value)}"' for key, value in labels.items()) + "}"
+
+
+def _peak_memory() -> int:
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,111 @@
+"""What databases disagree on, and nothing else. Statements are written once, against this list.
+
+Placeholders are `?` everywhere (a driver for another database translates them), so no statement may hold a
+literal `?` or `%`. `IS DISTINCT FROM`, `ON CONFLICT`, `RETURNING` and `WHERE flag` are spelled so that both
+SQLite (3.35) and PostgreSQL read them.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from robyn_server.resources.types import Json
+
+
+class Dialect(Protocol):
+    """One database's answers. Values that go in pass `moment` and `json`; values that come out pass the
+    `read_` twin. None is NULL both ways."""
+
+    name: Literal["sqlite", "postgres"]
+    lock: str
+    """Ends a SELECT that locks its rows for the rest of the transaction."""
+    skip_locked: str
+    """The same, passing over rows that somebody else has locked."""
+    now: str
+    """SQL expression: the present moment, the same for a whole statement."""
+    members: str
+    """SQL after IN: the strings in a list that is one JSON parameter."""
+    meta_index: bool
+    """Whether metadata containment is answered by the `meta_index` table (else by an index of the column)."""
+    types: Mapping[str, str]
+    """Column types for `schema.py`: json, time, flag, bytes, serial, real."""
+
+    def plus(self, seconds: str) -> str:
+        """SQL expression: `now` plus a number of seconds, itself an SQL expression such as `?`."""
+
+    def moment(self, value: datetime | None) -> Any:
+        """A time as a parameter."""
+
+    def read_moment(self, raw: Any) -> datetime | None:
+        """A time column as an aware UTC datetime."""
+
+    def json(self, value: Json) -> Any:
+        """JSON as a parameter; None is NULL, not the JSON `null`."""
+
+    def json_bytes(self, value: bytes | None) -> Any:
+        """JSON that is encoded already, as a parameter."""
+
+    def read_json(self, raw: Any) -> Json:
+        """A JSON column, parsed."""
+
+    def read_json_bytes(self, raw: Any) -> bytes | None:
+        """A JSON column, unparsed."""
+
+
+class SqliteDialect:
+    """Times are REAL seconds since 1970, JSON is TEXT, flags are 0 and 1; BEGIN IMMEDIATE makes row locks
+    needless.
+
+    `clock_timestamp()` is a function that `sqlite.py` registers on every connection: the host's clock with
+    microseconds, which SQLite's own date functions lack.
+    """
+
+    name: Literal["sqlite", "postgres"] = "sqlite"
+    lock = ""
+    skip_locked = ""
+    now = "clock_timestamp()"
+    members = "(SELECT value FROM json_each(?))"
+    meta_index = True
+    types: Mapping[str, str] = {
+        "json": "TEXT",
+        "time": "REAL",
+        "flag": "INTEGER",
+        "bytes": "BLOB",
+        "serial": "INTEGER PRIMARY KEY",
+        "real": "REAL",
+    }
+
+    def plus(self, seconds: str) -> str:
+        """See `Dialect`."""
+        return f"(clock_timestamp() + {seconds})"
+
+    def moment(self, value: datetime | None) -> float | None:
+        """See `Dialect`."""
+        return None if value is None else value.timestamp()
+
+    def read_moment(self, raw: float | None) -> datetime | None:
+        """See `Dialect`."""
+        return None if raw is None else datetime.fromtimestamp(raw, UTC)
+
+    def json(self, value: Json) -> str | None:
+        """See `Dialect`."""
+        return None if value is None else orjson.dumps(value).decode()
+
+    def json_bytes(self, value: bytes | None) -> str | None:
+        """See `Dialect`."""
+        return None if value is None else value.decode()
+
+    def read_json(self, raw: str | None) -> Json:
+        """See `Dialect`."""
+        return None if raw is None else orjson.loads(raw)
+
+    def read_json_bytes(self, raw: str | None) -> bytes | None:
+        """See `Dialect`."""
+        return None if raw is None else raw.encode()
+
+
+def marks(count: int) -> str:
+    """`?, ?, ?`: placeholders for a list of values."""
+    return ", ".join("?" * count)

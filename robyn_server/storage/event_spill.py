@@ -1,0 +1,293 @@
+"""Where the entries of resumable runs are kept beyond memory: `events.Spill` over a SQLite file of its own.
+
+The file is a cache with a short life. It is not synced: it survives the death of the process, and a power
+loss may cost it (it is made anew then).
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from robyn_server.errors import Unavailable
+from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.storage.sqlite_db import connect
+
+logger = logging.getLogger(__name__)
+
+EVENTS_FILE = "events.db"
+
+FLUSH_SECONDS = 0.005
+FLUSH_BYTES = 64 << 10
+FLUSH_ENTRIES = 256
+GIVE_UP_SECONDS = 10.0
+RETRY_SECONDS = 0.25
+SWEEP_RUNS = 100
+SWEEP_ENTRIES = 1_000
+
+T = TypeVar("T")
+Entry: TypeAlias = tuple[str, int, int, str, int, str, bytes]
+
+_TABLES = (
+    # Rows lie in the order of arrival, so that the oldest are found at once.
+    """CREATE TABLE IF NOT EXISTS event (
+        seq INTEGER PRIMARY KEY, thread_id TEXT NOT NULL, id_ms INTEGER NOT NULL, id_seq INTEGER NOT NULL,
+        run_id TEXT NOT NULL, attempt INTEGER NOT NULL, event TEXT NOT NULL, data BLOB NOT NULL,
+        UNIQUE (thread_id, id_ms, id_seq))""",
+    f"CREATE INDEX IF NOT EXISTS event_end ON event(id_ms, thread_id, run_id) WHERE event = '{END_OF_RUN}'",
+)
+_INSERT = (
+    "INSERT INTO event(thread_id, id_ms, id_seq, run_id, attempt, event, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+    def answer(self, result: object, error: BaseException | None) -> None:
+        try:
+            self.loop.call_soon_threadsafe(self._tell, result, error)
+        except RuntimeError:
+            logger.debug("Nobody waits for the event spill any more")
+
+    def _tell(self, result: object, error: BaseException | None) -> None:
+        if self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class SqliteSpill:
+    """`events.interfaces.Spill`. `write` and `behind` never wait; the file is written by a thread of its
+    own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = _open(path)
+        self._reading = connect(path)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="spill-reader")
+        self._changed = threading.Condition()
+        self._pending: list[Entry | _Call] = []
+        self._pending_bytes = 0
+        self._behind = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._write_loop, name="spill-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def behind(self) -> int:
+        """Bytes handed over and not stored yet."""
+        return self._behind
+
+    def write(self, thread_id: str, entries: Sequence[RunEvent]) -> None:
+        """Hand over entries; they are stored within milliseconds, in order. After `close` they are
+        dropped."""
+        size = sum(len(entry.data) for entry in entries)
+        with self._changed:
+            if self._closing:
+                return
+            idle = not self._pending
+            self._pending += [
+                (thread_id, *entry.id, entry.run_id, entry.attempt, entry.event, entry.data)
+                for entry in entries
+            ]
+            self._pending_bytes += size
+            self._behind += size
+            if idle or self._is_time():
+                self._changed.notify()
+
+    async def flushed(self) -> None:
+        """Wait until everything handed over so far is stored."""
+        await self._on_writer(lambda _: None)
+
+    async def read(
+        self, thread_id: str, after: EventId, run_id: str | None, limit: int = 500
+    ) -> list[RunEvent]:
+        """The next stored entries after an id."""
+        of_run = "" if run_id is None else " AND run_id = ?"
+        rows = await self._select(
+            "SELECT id_ms, id_seq, run_id, attempt, event, data FROM event"
+            f" WHERE thread_id = ? AND (id_ms, id_seq) > (?, ?){of_run} ORDER BY id_ms, id_seq LIMIT ?",
+            (thread_id, *after, *([] if run_id is None else [run_id]), limit),
+        )
+        return [
+            RunEvent(EventId(ms, seq), of, attempt, event, data, resumable=True)
+            for ms, seq, of, attempt, event, data in rows
+        ]
+
+    async def last(self, thread_id: str) -> EventId | None:
+        """The newest stored id of a thread."""
+        rows = await self._select(
+            "SELECT id_ms, id_seq FROM event WHERE thread_id = ? ORDER BY id_ms DESC, id_seq DESC LIMIT 1",
+            (thread_id,),
+        )
+        return EventId(*rows[0]) if rows else None
+
+    async def forget_thread(self, thread_id: str) -> None:
+        """Drop all entries of a thread, also those handed over and not stored yet."""
+        await self._on_writer(
+            lambda connection: (
+                connection.execute("DELETE FROM event WHERE thread_id = ?", (thread_id,)).rowcount
+            )
+        )
+
+    async def sweep(self, now_ms: int, keep_ms: int, most_bytes: int) -> int:
+        """Drop entries of runs that ended more than `keep_ms` ago, then the oldest beyond `most_bytes`; how
+        many."""
+        dropped = 0
+        while found := await self._on_writer(lambda connection: _drop_ended(connection, now_ms - keep_ms)):
+            dropped += found
+        while found := await self._on_writer(lambda connection: _drop_oldest(connection, most_bytes)):
+            dropped += found
+        return dropped
+
+    async def close(self) -> None:
+        """Store what was handed over, then close."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._reader.shutdown)
+        self._reading.close()
+
+    async def _select(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        if self._closing:
+            raise Unavailable("The event spill is closed.")
+        return await asyncio.get_running_loop().run_in_executor(
+            self._reader, lambda: self._reading.execute(sql, parameters).fetchall()
+        )
+
+    async def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._changed:
+            if self._closing:
+                raise Unavailable("The event spill is closed.")
+            self._pending.append(_Call(work, future, loop))
+            self._changed.notify()
+        return await future
+
+    def _is_time(self) -> bool:
+        return (
+            self._closing
+            or self._pending_bytes >= FLUSH_BYTES
+            or len(self._pending) >= FLUSH_ENTRIES
+            or (bool(self._pending) and isinstance(self._pending[-1], _Call))
+        )
+
+    def _write_loop(self) -> None:
+        while batch := self._next_batch():
+            entries: list[Entry] = []
+            for item in batch:
+                if isinstance(item, _Call):
+                    self._store(entries)
+                    entries = []
+                    self._serve(item)
+                else:
+                    entries.append(item)
+            self._store(entries)
+        self._writing.close()
+
+    def _next_batch(self) -> list[Entry | _Call]:
+        """What has come in; nothing at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._closing)
+            self._changed.wait_for(self._is_time, timeout=FLUSH_SECONDS)
+            batch, self._pending, self._pending_bytes = self._pending, [], 0
+        return batch
+
+    def _store(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        give_up_at = time.monotonic() + GIVE_UP_SECONDS
+        while (error := self._insert(entries)) is not None:
+            with self._changed:
+                # A failing file must hold up neither the runs for ever nor the end of the process.
+                if self._closing or time.monotonic() > give_up_at:
+                    logger.error("Dropped %d events that could not be stored: %s", len(entries), error)
+                    break
+                self._changed.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
+        with self._changed:
+            self._behind -= sum(len(entry[-1]) for entry in entries)
+
+    def _insert(self, entries: Sequence[Entry]) -> sqlite3.Error | None:
+        try:
+            self._writing.execute("BEGIN IMMEDIATE")
+            self._writing.executemany(_INSERT, entries)
+            self._writing.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._writing.in_transaction:
+                self._writing.execute("ROLLBACK")
+            return error
+        return None
+
+    def _serve(self, call: _Call) -> None:
+        try:
+            call.answer(call.work(self._writing), None)
+        except sqlite3.Error as error:
+            call.answer(None, Unavailable(f"The event spill cannot be used: {error}."))
+
+
+def open_spill(data_dir: Path) -> SqliteSpill:
+    """The spill of a data directory; its file is made when missing."""
+    return SqliteSpill(data_dir / EVENTS_FILE)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        return _prepare(path)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        logger.warning("The stored events are damaged and were dropped: %s", error)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        return _prepare(path)
+
+
+def _prepare(path: Path) -> sqlite3.Connection:
+    connection = connect(path, synchronous="OFF", shrinkable=True)
+    for statement in _TABLES:
+        connection.execute(statement)
+    return connection
+
+
+def _drop_ended(connection: sqlite3.Connection, before_ms: int) -> int:
+    runs = connection.execute(
+        f"SELECT thread_id, run_id FROM event WHERE event = '{END_OF_RUN}' AND id_ms < ? LIMIT ?",
+        (before_ms, SWEEP_RUNS),
+    ).fetchall()
+    connection.execute("BEGIN IMMEDIATE")
+    dropped = sum(
+        connection.execute("DELETE FROM event WHERE thread_id = ? AND run_id = ?", run).rowcount
+        for run in runs
+    )
+    connection.execute("COMMIT")
+    return dropped
+
+
+def _drop_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
+    page, pages, free = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_size", "page_count", "freelist_count")
+    )
+    dropped = 0
+    if (pages - free) * page > most_bytes:
+        dropped = connection.execute(
+            "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?)", (SWEEP_ENTRIES,)
+        ).rowcount
+    if not dropped:
+        connection.execute("PRAGMA incremental_vacuum").fetchall()
+    return dropped

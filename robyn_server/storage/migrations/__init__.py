@@ -1,0 +1,65 @@
+"""Numbered steps that bring a database up to date: forward only. A new step is a module here and a line in
+STEPS; it gives the statements for a dialect and never changes once it has been released."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from robyn_server.errors import StartupError
+from robyn_server.storage.db import Transition
+from robyn_server.storage.dialect import Dialect, SqliteDialect
+from robyn_server.storage.migrations import step_001_tables
+from robyn_server.storage.sqlite_db import connect, run_transition
+
+APP_FILE = "app.db"
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first with RETURNING."""
+
+Step = Callable[[Dialect], tuple[str, ...]]
+
+STEPS: tuple[Step, ...] = (step_001_tables.statements,)
+
+
+def upgrade(dialect: Dialect, steps: tuple[Step, ...] = STEPS) -> Transition[int]:
+    """Apply the steps that the database lacks, in the transaction it runs in; how many those were. Raises
+    `StartupError` when the database knows steps that we do not."""
+    yield "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)", ()
+    rows = yield "SELECT COALESCE(max(version), 0) FROM schema_version", ()
+    have: int = rows[0][0]
+    if have > len(steps):
+        raise StartupError(
+            f"The database has version {have}, but this server knows only {len(steps)}: it was last used by a"
+            " newer server; install that version (or a later one), or choose another data directory."
+        )
+    for version, step in enumerate(steps[have:], have + 1):
+        for statement in step(dialect):
+            yield statement, ()
+        yield "INSERT INTO schema_version(version) VALUES (?)", (version,)
+    return len(steps) - have
+
+
+def migrate(data_dir: Path) -> int:
+    """Bring the database in `data_dir` (which exists) up to date; how many steps that took. Safe to run from
+    several processes at once. Raises `StartupError`."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StartupError(
+            f"SQLite {sqlite3.sqlite_version} is too old: use a Python built with SQLite 3.35 or later."
+        )
+    path = data_dir / APP_FILE
+    try:
+        connection = connect(path)
+    except sqlite3.Error as error:
+        raise StartupError(
+            f"The database {path} cannot be opened ({error}): check the file and its owner."
+        ) from error
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        steps = run_transition(connection, lambda: upgrade(SqliteDialect()))
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StartupError(f"The database {path} cannot be brought up to date: {error}.") from error
+    finally:
+        # Closing an open transaction rolls it back.
+        connection.close()
+    return steps

@@ -1,0 +1,186 @@
+"""The run queue: who gets which run, and every change of a run's state."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
+from robyn_server.resources.run import (
+    CancelOutcome,
+    EndedRun,
+    Ending,
+    Held,
+    NewRun,
+    Queued,
+    Run,
+    ThreadForRun,
+)
+from robyn_server.resources.run_lifecycle import CancelAction
+from robyn_server.resources.types import JsonObject
+from robyn_server.storage.db import Db, Transition
+from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.run_create import create_run
+from robyn_server.storage.run_endings import (
+    FENCE,
+    LONG_AGO,
+    cancel_run,
+    fence,
+    finish_rollback_of,
+    finish_run,
+    let_lease_go,
+    recover_run,
+)
+from robyn_server.storage.runs import COLUMNS, read_run
+from robyn_server.storage.thread_status import PENDING, RUNNING
+
+NOT_BLOCKED = f"""NOT EXISTS (SELECT 1 FROM run x WHERE x.thread_id = r.thread_id AND x.status = '{RUNNING}')
+  AND NOT EXISTS (SELECT 1 FROM run u WHERE u.thread_id = r.thread_id AND u.status = '{PENDING}'
+                  AND u.cancel_action IS NOT NULL)"""
+"""Nothing runs on the thread of pending run `r`, and nothing on it waits to be rolled back."""
+
+
+class SqlRunQueue:
+    """`interfaces.RunQueue`."""
+
+    def __init__(self, db: Db, pending_per_thread: int) -> None:
+        self._db = db
+        self._dialect = db.dialect
+        self._pending_per_thread = pending_per_thread
+
+    async def create(self, new: NewRun, thread: ThreadForRun, visible: MetadataFilter = EVERYTHING) -> Queued:
+        """See `RunQueue`. Also raises `Conflict` when the run's id (or its cron's firing time) is taken."""
+        return await self._db.write(
+            lambda: create_run(self._dialect, new, thread, visible, self._pending_per_thread)
+        )
+
+    async def claim(self, worker_id: str, lease: timedelta, free: Mapping[str, int]) -> list[Run]:
+        """See `RunQueue`."""
+        return await self._db.write(lambda: _claim(self._dialect, worker_id, lease, free))
+
+    async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
+        """See `RunQueue`."""
+        return await self._db.write(lambda: _heartbeat(self._dialect, worker_id, lease))
+
+    async def finish(self, run: Run, ending: Ending) -> bool:
+        """See `RunQueue`. Also False when the run shall be rolled back and `ending` is something else: its
+        lease is ended then, and the sweeper rolls it back."""
+        return await self._db.write(lambda: finish_run(self._dialect, run, ending))
+
+    async def retry(self, run: Run, delay: timedelta, error: JsonObject, most: int) -> bool:
+        """See `RunQueue`. Also False when the run was asked to stop."""
+        return await self._db.write(lambda: _retry(self._dialect, run, delay, error, most))
+
+    async def hand_back(self, run: Run) -> bool:
+        """See `RunQueue`. A run that was asked to stop is left to the sweeper. False: not held any more."""
+        return await self._db.write(lambda: _hand_back(self._dialect, run))
+
+    async def cancel(
+        self, run: Run, action: CancelAction, reason: str
+    ) -> tuple[CancelOutcome, EndedRun | None]:
+        """See `RunQueue`. Rolling back a pending run that has been attempted before is `requested` too: the
+        sweeper deletes its checkpoints first. A run whose lease is over is interrupted at once."""
+        return await self._db.write(lambda: cancel_run(self._dialect, run, action, reason))
+
+    async def expired(self, now: datetime, limit: int = 100) -> list[Run]:
+        """See `RunQueue`. Also pending runs that wait to be rolled back."""
+        return await self._db.read(lambda: _expired(self._dialect, now, limit))
+
+    async def recover(self, run: Run, now: datetime, most: int) -> EndedRun | None:
+        """See `RunQueue`."""
+        return await self._db.write(lambda: recover_run(self._dialect, run, now, most))
+
+    async def release_all(self) -> int:
+        """See `RunQueue`; how many leases were ended."""
+        return await self._db.write(lambda: _release_all(self._dialect))
+
+    async def finish_rollback(self, run: Run, ending: Ending) -> EndedRun | None:
+        """See `RunQueue`. Also for pending runs that wait to be rolled back."""
+        return await self._db.write(lambda: finish_rollback_of(self._dialect, run, ending))
+
+    async def next_due(self) -> datetime | None:
+        """See `RunQueue`. May lie in the past, when every slot of a lane is taken."""
+        return await self._db.read(lambda: _next_due(self._dialect))
+
+
+def claim_statement(dialect: Dialect) -> str:
+    """Takes worker id, lease seconds, lane and how many. A future run blocks nobody, so only earlier runs
+    that are due count; across lanes too, for a thread's runs go in the order of creation whatever their
+    lane."""
+    return f"""UPDATE run SET status = '{RUNNING}', worker_id = ?, attempt = attempt + 1,
+  lease_until = {dialect.plus("?")}, started_at = COALESCE(started_at, {dialect.now}),
+  updated_at = {dialect.now}
+WHERE seq IN (
+  SELECT r.seq FROM run r WHERE r.status = '{PENDING}' AND r.lane = ? AND r.run_at <= {dialect.now}
+  AND {NOT_BLOCKED}
+  AND NOT EXISTS (SELECT 1 FROM run y WHERE y.thread_id = r.thread_id AND y.status = '{PENDING}'
+                  AND y.seq < r.seq AND y.run_at <= {dialect.now})
+  ORDER BY r.priority DESC, r.run_at, r.seq LIMIT ?{dialect.skip_locked})
+RETURNING {COLUMNS}"""
+
+
+def _claim(
+    dialect: Dialect, worker_id: str, lease: timedelta, free: Mapping[str, int]
+) -> Transition[list[Run]]:
+    claimed: list[Run] = []
+    for lane, count in free.items():
+        if count > 0:
+            rows = yield claim_statement(dialect), (worker_id, lease.total_seconds(), lane, count)
+            claimed += [read_run(dialect, row) for row in rows]
+    return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq))
+
+
+def _heartbeat(dialect: Dialect, worker_id: str, lease: timedelta) -> Transition[list[Held]]:
+    rows = yield (
+        f"UPDATE run SET lease_until = {dialect.plus('?')} WHERE worker_id = ? AND status = '{RUNNING}'"
+        " RETURNING run_id, attempt, cancel_action, cancel_reason",
+        (lease.total_seconds(), worker_id),
+    )
+    return [Held(*row) for row in rows]
+
+
+def _retry(dialect: Dialect, run: Run, delay: timedelta, error: JsonObject, most: int) -> Transition[bool]:
+    rows = yield (
+        f"UPDATE run SET status = '{PENDING}', failures = failures + 1, worker_id = NULL, lease_until = NULL,"
+        f" run_at = {dialect.plus('?')}, error = ?, updated_at = {dialect.now}"
+        f" WHERE {FENCE} AND failures < ? AND cancel_action IS NULL RETURNING run_id",
+        (delay.total_seconds(), dialect.json(error), *fence(run), most),
+    )
+    return bool(rows)
+
+
+def _hand_back(dialect: Dialect, run: Run) -> Transition[bool]:
+    rows = yield (
+        f"UPDATE run SET status = '{PENDING}', worker_id = NULL, lease_until = NULL,"
+        f" updated_at = {dialect.now} WHERE {FENCE} AND cancel_action IS NULL RETURNING run_id",
+        fence(run),
+    )
+    return bool(rows) or (yield from let_lease_go(dialect, run))
+
+
+def _expired(dialect: Dialect, now: datetime, limit: int) -> Transition[list[Run]]:
+    lost = yield (
+        f"SELECT {COLUMNS} FROM run WHERE status = '{RUNNING}' AND lease_until < ?"
+        " ORDER BY lease_until LIMIT ?",
+        (dialect.moment(now), limit),
+    )
+    unwanted = yield (
+        f"SELECT {COLUMNS} FROM run WHERE status = '{PENDING}' AND cancel_action IS NOT NULL LIMIT ?",
+        (limit - len(lost),),
+    )
+    return [read_run(dialect, row) for row in (*lost, *unwanted)]
+
+
+def _release_all(dialect: Dialect) -> Transition[int]:
+    rows = yield (
+        f"UPDATE run SET worker_id = NULL, lease_until = ? WHERE status = '{RUNNING}' RETURNING seq",
+        (dialect.moment(LONG_AGO),),
+    )
+    return len(rows)
+
+
+def _next_due(dialect: Dialect) -> Transition[datetime | None]:
+    rows = yield (
+        f"SELECT r.run_at FROM run r WHERE r.status = '{PENDING}' AND {NOT_BLOCKED}"
+        " ORDER BY r.run_at LIMIT 1",
+        (),
+    )
+    return dialect.read_moment(rows[0][0]) if rows else None

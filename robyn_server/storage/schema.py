@@ -1,0 +1,99 @@
+"""The tables, once, with the dialect's types filled in. Ids are canonical UUID text, times and JSON as the
+dialect says. `migrations/` applies this as its first step; later changes are steps of their own, not edits
+here."""
+
+from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.thread_status import PENDING, RUNNING
+
+TABLES = (
+    """CREATE TABLE assistant (
+        assistant_id TEXT PRIMARY KEY, graph_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT,
+        config {json} NOT NULL, context {json} NOT NULL, metadata {json} NOT NULL, version INTEGER NOT NULL,
+        created_at {time} NOT NULL, updated_at {time} NOT NULL)""",
+    """CREATE TABLE assistant_version (
+        assistant_id TEXT NOT NULL REFERENCES assistant ON DELETE CASCADE, version INTEGER NOT NULL,
+        graph_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT,
+        config {json} NOT NULL, context {json} NOT NULL, metadata {json} NOT NULL, created_at {time} NOT NULL,
+        PRIMARY KEY (assistant_id, version))""",
+    # last_failed and has_next are what the status is recomputed from (thread_status.py). What may be large
+    # stands last: SQLite reads through it to reach a column behind it.
+    """CREATE TABLE thread (
+        thread_id TEXT PRIMARY KEY, status TEXT NOT NULL,
+        last_failed {flag} NOT NULL, has_next {flag} NOT NULL,
+        settled {flag} NOT NULL, copied {flag} NOT NULL,
+        created_at {time} NOT NULL, updated_at {time} NOT NULL, state_updated_at {time},
+        ttl_seconds {real}, ttl_strategy TEXT, expires_at {time},
+        metadata {json} NOT NULL, config {json} NOT NULL, error {json}, interrupts {json} NOT NULL,
+        "values" {json})""",
+    # attempt is the fencing token; cancel_action and cancel_reason are the durable wish to stop the run.
+    """CREATE TABLE run (
+        seq {serial}, run_id TEXT NOT NULL UNIQUE,
+        thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
+        assistant_id TEXT NOT NULL, graph_id TEXT NOT NULL, cron_id TEXT, scheduled_for {time},
+        status TEXT NOT NULL, multitask_strategy TEXT NOT NULL,
+        resumable {flag} NOT NULL, temporary {flag} NOT NULL,
+        lane TEXT NOT NULL DEFAULT 'default', priority SMALLINT NOT NULL DEFAULT 0,
+        created_at {time} NOT NULL, updated_at {time} NOT NULL, run_at {time} NOT NULL,
+        attempt INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+        worker_id TEXT, lease_until {time}, cancel_action TEXT, cancel_reason TEXT,
+        started_at {time}, finished_at {time}, ev_from TEXT NOT NULL, webhook TEXT,
+        secrets {bytes}, caller {json} NOT NULL, error {json},
+        metadata {json} NOT NULL, kwargs {json} NOT NULL)""",
+    """CREATE TABLE cron (
+        cron_id TEXT PRIMARY KEY, assistant_id TEXT NOT NULL REFERENCES assistant ON DELETE CASCADE,
+        thread_id TEXT REFERENCES thread ON DELETE CASCADE, user_id TEXT NOT NULL,
+        schedule TEXT NOT NULL, timezone TEXT, end_time TEXT, ends_at {time},
+        payload {json} NOT NULL, metadata {json} NOT NULL, on_run_completed TEXT, enabled {flag} NOT NULL,
+        next_run_at {time}, created_at {time} NOT NULL, updated_at {time} NOT NULL,
+        caller {json} NOT NULL, secrets {bytes})""",
+)
+
+INDEXES = (
+    # One for each order that a search offers; the id last, as in search.py.
+    "CREATE INDEX assistant_created ON assistant(created_at, assistant_id)",
+    "CREATE INDEX assistant_updated ON assistant(updated_at, assistant_id)",
+    "CREATE INDEX assistant_name ON assistant(lower(name), assistant_id)",
+    "CREATE INDEX assistant_graph ON assistant(graph_id, created_at, assistant_id)",
+    "CREATE INDEX assistant_graph_name ON assistant(lower(graph_id), assistant_id)",
+    "CREATE INDEX thread_created ON thread(created_at, thread_id)",
+    "CREATE INDEX thread_updated ON thread(updated_at, thread_id)",
+    "CREATE INDEX thread_state_updated ON thread(state_updated_at, thread_id)",
+    "CREATE INDEX thread_status ON thread(status, updated_at, thread_id)",
+    "CREATE INDEX thread_expires ON thread(expires_at) WHERE expires_at IS NOT NULL",
+    f"CREATE INDEX run_due ON run(lane, priority DESC, run_at, seq) WHERE status = '{PENDING}'",
+    f"CREATE INDEX run_due_at ON run(run_at) WHERE status = '{PENDING}'",
+    f"CREATE INDEX run_due_thread ON run(thread_id, seq, run_at) WHERE status = '{PENDING}'",
+    f"CREATE INDEX run_unwanted ON run(thread_id) WHERE status = '{PENDING}' AND cancel_action IS NOT NULL",
+    # At most one running run per thread: the invariant, kept by the database.
+    f"CREATE UNIQUE INDEX run_active ON run(thread_id) WHERE status = '{RUNNING}'",
+    f"CREATE INDEX run_lease ON run(lease_until) WHERE status = '{RUNNING}'",
+    f"CREATE INDEX run_worker ON run(worker_id) WHERE status = '{RUNNING}'",
+    "CREATE INDEX run_thread ON run(thread_id, seq)",
+    "CREATE INDEX run_finished ON run(finished_at) WHERE finished_at IS NOT NULL",
+    "CREATE UNIQUE INDEX run_cron ON run(cron_id, scheduled_for) WHERE cron_id IS NOT NULL",
+    "CREATE INDEX cron_due ON cron(next_run_at) WHERE enabled",
+    "CREATE INDEX cron_assistant ON cron(assistant_id, cron_id)",
+    "CREATE INDEX cron_thread ON cron(thread_id, cron_id)",
+    "CREATE INDEX cron_created ON cron(created_at, cron_id)",
+    "CREATE INDEX cron_updated ON cron(updated_at, cron_id)",
+    "CREATE INDEX cron_next ON cron(next_run_at, cron_id)",
+    "CREATE INDEX cron_end ON cron(end_time, cron_id)",
+)
+
+META_INDEX = (
+    """CREATE TABLE meta_index (
+        kind TEXT NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL,
+        PRIMARY KEY (kind, path, value, id)) WITHOUT ROWID""",
+    "CREATE INDEX meta_index_id ON meta_index(kind, id)",
+    *(
+        f"CREATE TRIGGER {kind}_meta_index AFTER DELETE ON {kind} BEGIN"
+        f" DELETE FROM meta_index WHERE kind = '{kind}' AND id = OLD.{kind}_id; END"
+        for kind in ("thread", "assistant", "cron")
+    ),
+)
+
+
+def statements(dialect: Dialect) -> tuple[str, ...]:
+    """Everything that an empty database needs, in order."""
+    tables = tuple(table.format(**dialect.types) for table in TABLES)
+    return tables + INDEXES + (META_INDEX if dialect.meta_index else ())

@@ -1,0 +1,180 @@
+"""Every search and count: conditions, metadata containment, order and paging.
+
+What SQL can say exactly is said in SQL, so a page is a fixed number of short statements. The rest (lists
+inside metadata, an authorizer's `$or`, the `values` of a thread) is tested in Python over growing batches of
+candidates, in the wanted order, until the page is full. Rows are tested in Python in either case: who may see
+what does not hang on an index alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from robyn_server.resources.metadata_filter import MetadataFilter, contains
+from robyn_server.resources.page import Page
+from robyn_server.resources.types import Json, JsonObject
+from robyn_server.storage.db import Row, Transition
+from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.meta_index import LONGEST, Kind, leaves
+
+Item = TypeVar("Item")
+
+FEW = 1000
+"""With fewer matches than this of one metadata value, they are fetched and sorted; else the order's index is
+walked."""
+SMALLEST_BATCH = 100
+LARGEST_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(Generic[Item]):
+    """What a search looks for. The table is called `t` in `columns`, `order` and the conditions."""
+
+    kind: Kind
+    columns: str
+    read: Callable[[Row], Item]
+    metadata_of: Callable[[Item], JsonObject]
+    conditions: Sequence[tuple[str, Sequence[Any]]]
+    """`(SQL, parameters)`, and-ed."""
+    metadata: JsonObject
+    visible: MetadataFilter
+    order: Sequence[str] = ()
+    """Expressions, the id not among them: it always breaks ties."""
+    descending: bool = True
+    test: Callable[[Item], bool] | None = None
+    """A condition that SQL cannot say."""
+
+    @property
+    def key(self) -> str:
+        """The column of the id."""
+        return f"t.{self.kind}_id"
+
+    def accepts(self, item: Item) -> bool:
+        """Whether an item is what was asked for, and may be seen."""
+        metadata = self.metadata_of(item)
+        return (
+            contains(metadata, self.metadata)
+            and self.visible.allows(metadata)
+            and (self.test is None or self.test(item))
+        )
+
+    def is_exact(self, dialect: Dialect) -> bool:
+        """Whether the statements find just what `accepts` accepts."""
+        wanted = [part for part in (self.metadata, self.visible.equal) if part]
+        return (
+            self.test is None
+            and self.visible.test is None
+            and (dialect.meta_index or not wanted)
+            and all(_is_indexed(member) for part in wanted for member in part.values())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """FROM and WHERE of a search, or nothing at all when an index already says that nothing matches."""
+
+    sql: str
+    parameters: list[Any]
+    empty: bool = False
+
+
+def search(dialect: Dialect, wanted: Wanted[Item], limit: int, offset: int) -> Transition[Page[Item]]:
+    """One page; `more` says whether others follow."""
+    source = yield from _source(dialect, wanted)
+    if source.empty:
+        return Page((), more=False)
+    if wanted.is_exact(dialect):
+        found = yield from _fetch(wanted, source, limit + 1, offset)
+        return _page([item for item in found if wanted.accepts(item)], len(found) > limit, limit)
+    accepted = yield from _accepted(wanted, source, offset + limit + 1)
+    return _page(accepted[offset:], len(accepted) > offset + limit, limit)
+
+
+def count(dialect: Dialect, wanted: Wanted[Item]) -> Transition[int]:
+    """How many match."""
+    source = yield from _source(dialect, wanted)
+    if source.empty:
+        return 0
+    if wanted.is_exact(dialect):
+        rows = yield f"SELECT count(*) FROM {source.sql}", source.parameters
+        return int(rows[0][0])
+    return len((yield from _accepted(wanted, source, None)))
+
+
+def _page(items: Sequence[Item], more: bool, limit: int) -> Page[Item]:
+    return Page(tuple(items[:limit]), more)
+
+
+def _accepted(wanted: Wanted[Item], source: _Source, most: int | None) -> Transition[list[Item]]:
+    accepted: list[Item] = []
+    offset, size = 0, SMALLEST_BATCH
+    while True:
+        batch = yield from _fetch(wanted, source, size, offset)
+        accepted += [item for item in batch if wanted.accepts(item)]
+        if len(batch) < size or (most is not None and len(accepted) >= most):
+            return accepted[:most]
+        offset, size = offset + size, min(size * 4, LARGEST_BATCH)
+
+
+def _fetch(wanted: Wanted[Item], source: _Source, limit: int, offset: int) -> Transition[list[Item]]:
+    direction = "DESC" if wanted.descending else "ASC"
+    order = ", ".join(f"{expression} {direction}" for expression in (*wanted.order, wanted.key))
+    # Ids first, so that no large column passes through a sort.
+    rows = yield (
+        f"SELECT {wanted.columns} FROM {wanted.kind} t WHERE {wanted.key} IN ("
+        f"SELECT {wanted.key} FROM {source.sql} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}",
+        [*source.parameters, limit, offset],
+    )
+    return [wanted.read(row) for row in rows]
+
+
+def _source(dialect: Dialect, wanted: Wanted[Item]) -> Transition[_Source]:
+    conditions = [sql for sql, _ in wanted.conditions]
+    parameters = [value for _, values in wanted.conditions for value in values]
+    marked = _leaves(wanted) if dialect.meta_index else []
+    if not marked:
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return _Source(f"{wanted.kind} t{where}", parameters)
+    bounded = (
+        "(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE kind = ? AND path = ? AND value = ? LIMIT ?))"
+    )
+    rows = yield (
+        "SELECT " + ", ".join([bounded] * len(marked)),
+        [cell for path, value in marked for cell in (wanted.kind, path, value, FEW)],
+    )
+    fewest, (path, value) = min(zip(rows[0], marked, strict=True))
+    if fewest == 0:
+        return _Source("", [], empty=True)
+    if fewest < FEW:
+        marked.remove((path, value))
+    probes = [_probe(wanted)] * len(marked)
+    probed = [cell for leaf in marked for cell in (wanted.kind, *leaf)]
+    if fewest == FEW:
+        return _Source(
+            f"{wanted.kind} t WHERE {' AND '.join([*conditions, *probes])}", [*parameters, *probed]
+        )
+    # CROSS JOIN keeps SQLite from turning the loops round.
+    driven = ["d.kind = ?", "d.path = ?", "d.value = ?", f"{wanted.key} = d.id", *conditions, *probes]
+    return _Source(
+        f"meta_index d CROSS JOIN {wanted.kind} t WHERE {' AND '.join(driven)}",
+        [wanted.kind, path, value, *parameters, *probed],
+    )
+
+
+def _leaves(wanted: Wanted[Any]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(leaves(wanted.metadata) + leaves(wanted.visible.equal)))
+
+
+def _probe(wanted: Wanted[Any]) -> str:
+    return (
+        "EXISTS (SELECT 1 FROM meta_index m WHERE m.kind = ? AND m.path = ? AND m.value = ?"
+        f" AND m.id = {wanted.key})"
+    )
+
+
+def _is_indexed(part: Json) -> bool:
+    if isinstance(part, dict):
+        return bool(part) and all(_is_indexed(member) for member in part.values())
+    return not isinstance(part, (list, tuple)) and len(orjson.dumps(part)) < LONGEST

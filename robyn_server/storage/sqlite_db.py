@@ -1,0 +1,235 @@
+"""SQLite as a `Db`: one writer thread with group commit, a few reader threads, WAL."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from robyn_server.errors import Unavailable
+from robyn_server.storage.db import Row, Start
+from robyn_server.storage.dialect import Dialect, SqliteDialect
+
+T = TypeVar("T")
+
+MOST_PER_COMMIT = 256
+READERS = 2
+
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_TROUBLE = _FULL | _IN_USE | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM}
+
+
+def connect(
+    path: Path, *, synchronous: Literal["OFF", "NORMAL", "FULL"] = "NORMAL", shrinkable: bool = False
+) -> sqlite3.Connection:
+    """A connection as all of ours are: WAL, no implicit transactions, usable from any one thread at a time. A
+    `shrinkable` file (to be said when it is made) gives pages back by `PRAGMA incremental_vacuum`."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=256
+    )
+    # The timeout first: two processes that open a new file together would else refuse one another.
+    for pragma in (
+        "busy_timeout = 10000",
+        *(["auto_vacuum = INCREMENTAL"] if shrinkable else []),
+        "journal_mode = WAL",
+        f"synchronous = {synchronous}",
+        "foreign_keys = ON",
+        "cache_size = -32000",
+        "temp_store = MEMORY",
+        "journal_size_limit = 67108864",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    # "deterministic" makes SQLite ask once for each statement, so one statement sees one moment.
+    connection.create_function("clock_timestamp", 0, time.time, deterministic=True)
+    return connection
+
+
+def run_transition(connection: sqlite3.Connection, start: Start[T]) -> T:
+    """Run a transition inside whatever transaction the connection is in."""
+    transition = start()
+    rows: list[Row] = []
+    try:
+        sql, parameters = next(transition)
+        while True:
+            rows = connection.execute(sql, parameters).fetchall()
+            sql, parameters = transition.send(rows)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def as_unavailable(error: BaseException) -> Unavailable | None:
+    """What a caller is told when the database itself is in trouble; None for any other error."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    # The low byte is the primary code; errors made by the Python module itself carry none.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code not in _TROUBLE:
+        return None
+    if code in _FULL:
+        return Unavailable("The disk is full or does not take writes; nothing was changed.")
+    if code in _IN_USE:
+        return Unavailable("The database is in use by another process; nothing was changed.")
+    return Unavailable(f"The database cannot be used: {error}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    start: Start[Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    job: _Job
+    result: Any = None
+    error: BaseException | None = None
+
+
+class SqliteDb:
+    """One database file. May be used from several event loops (the heartbeat has its own)."""
+
+    def __init__(self, path: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> None:
+        self.dialect: Dialect = SqliteDialect()
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._connection = connect(path, synchronous=synchronous)
+        self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
+        self._writer.start()
+        self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+
+    async def read(self, start: Start[T]) -> T:
+        """See `Db`."""
+        if self._closed:
+            raise Unavailable("The database is closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, start)
+
+    async def write(self, start: Start[T]) -> T:
+        """See `Db`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._lock:
+            if self._closed:
+                raise Unavailable("The database is closed.")
+            self._jobs.put(_Job(start, future, loop))
+        return await future
+
+    async def close(self) -> None:
+        """Wait for the writes handed over so far, then close. Further calls raise `Unavailable`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        for connection in self._reading:
+            connection.close()
+
+    def _read(self, start: Start[T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        try:
+            if connection is None:
+                connection = connect(self._path)
+                connection.execute("PRAGMA query_only = ON")
+                self._local.connection = connection
+                self._reading.append(connection)
+            connection.execute("BEGIN")
+            try:
+                return run_transition(connection, start)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise as_unavailable(error) or error from error
+
+    def _write_loop(self) -> None:
+        more = True
+        while more:
+            batch, more = self._next_batch()
+            if batch:
+                _resolve(self._commit_or_split(batch))
+        self._connection.close()
+
+    def _next_batch(self) -> tuple[list[_Job], bool]:
+        job = self._jobs.get()
+        batch: list[_Job] = []
+        while job is not None:
+            batch.append(job)
+            if len(batch) == MOST_PER_COMMIT:
+                return batch, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _commit_or_split(self, batch: Sequence[_Job]) -> list[_Outcome]:
+        """One commit for all; when the database is in trouble, one for each, so that what still fits is
+        kept."""
+        try:
+            return self._commit(batch)
+        except sqlite3.Error as error:
+            self._roll_back()
+            if len(batch) > 1 and getattr(error, "sqlite_errorcode", 0) & 0xFF not in _IN_USE:
+                return [outcome for job in batch for outcome in self._commit_or_split([job])]
+            return [_Outcome(job, error=as_unavailable(error) or error) for job in batch]
+
+    def _commit(self, batch: Sequence[_Job]) -> list[_Outcome]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [self._attempt(job) for job in batch]
+        connection.execute("COMMIT")
+        return outcomes
+
+    def _attempt(self, job: _Job) -> _Outcome:
+        """One transition in a savepoint. Raises sqlite3.Error when the whole transaction is to be given
+        up."""
+        connection = self._connection
+        connection.execute("SAVEPOINT job")
+        try:
+            outcome = _Outcome(job, run_transition(connection, job.start))
+        except BaseException as error:
+            if as_unavailable(error) or not connection.in_transaction:
+                raise
+            connection.execute("ROLLBACK TO job")
+            outcome = _Outcome(job, error=error)
+        connection.execute("RELEASE job")
+        return outcome
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def _resolve(outcomes: Sequence[_Outcome]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome.job.loop, []).append(outcome)
+    for loop, mine in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_tell, mine)
+        except RuntimeError:
+            # That loop is closed: nobody is left to be told.
+            continue
+
+
+def _tell(outcomes: Sequence[_Outcome]) -> None:
+    for outcome in outcomes:
+        future = outcome.job.future
+        if future.done():
+            continue
+        if outcome.error is not None:
+            future.set_exception(outcome.error)
+        else:
+            future.set_result(outcome.result)

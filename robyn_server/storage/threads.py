@@ -1,0 +1,223 @@
+"""Threads as rows."""
+
+from datetime import datetime, timedelta
+
+from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter, contains
+from robyn_server.resources.page import Page
+from robyn_server.resources.run_lifecycle import ACTIVE, thread_status
+from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch, ThreadTtl
+from robyn_server.resources.types import JsonObject
+from robyn_server.storage.db import Db, Row, Transition
+from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.meta_index import write_index
+from robyn_server.storage.search import Wanted, count, search
+from robyn_server.storage.thread_status import one_of, refresh_status
+
+_NAMES = (
+    "thread_id status metadata config interrupts error created_at updated_at state_updated_at settled copied"
+    " ttl_seconds ttl_strategy expires_at values"
+).split()
+_TIMES = frozenset({"created_at", "updated_at", "state_updated_at", "expires_at"})
+_JSON = frozenset({"metadata", "config", "interrupts", "error"})
+_FLAGS = frozenset({"settled", "copied"})
+
+
+def _columns(*, with_values: bool = True) -> str:
+    return ", ".join(_column(name, with_values) for name in _NAMES)
+
+
+def _column(name: str, with_values: bool) -> str:
+    if name != "values":
+        return f"t.{name}"
+    # A keyword in both databases, hence quoted.
+    return 't."values"' if with_values else "NULL"
+
+
+ORDERS = {
+    "thread_id": (),
+    # By time among equals: the order of an index that a search by status needs too.
+    "status": ("t.status", "t.updated_at"),
+    "created_at": ("t.created_at",),
+    "updated_at": ("t.updated_at",),
+    "state_updated_at": ("t.state_updated_at",),
+}
+
+
+class ThreadTable:
+    """`interfaces.ThreadRows`."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._dialect = db.dialect
+
+    async def create(self, new: NewThread) -> Thread | None:
+        """See `ThreadRows`."""
+        return await self._db.write(lambda: _create(self._dialect, new))
+
+    async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None:
+        """See `ThreadRows`."""
+        return await self._db.read(lambda: _get(self._dialect, thread_id, visible))
+
+    async def patch(
+        self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING
+    ) -> Thread | None:
+        """See `ThreadRows`."""
+        return await self._db.write(lambda: _patch(self._dialect, thread_id, metadata, visible))
+
+    async def delete(self, thread_id: str) -> bool:
+        """See `ThreadRows`."""
+
+        def transition() -> Transition[bool]:
+            rows = yield "DELETE FROM thread WHERE thread_id = ? RETURNING thread_id", (thread_id,)
+            return bool(rows)
+
+        return await self._db.write(transition)
+
+    async def search(self, query: ThreadSearch) -> Page[Thread]:
+        """See `ThreadRows`."""
+        wanted = _wanted(self._dialect, query, with_values=query.with_values or bool(query.values))
+        return await self._db.read(lambda: search(self._dialect, wanted, query.limit, query.offset))
+
+    async def count(self, query: ThreadSearch) -> int:
+        """See `ThreadRows`."""
+        wanted = _wanted(self._dialect, query, with_values=bool(query.values))
+        return await self._db.read(lambda: count(self._dialect, wanted))
+
+    async def set_state(self, thread_id: str, outcome: StateOutcome, *, clear_error: bool = True) -> None:
+        """See `ThreadRows`."""
+        await self._db.write(lambda: _set_state(self._dialect, thread_id, outcome, clear_error))
+
+    async def expired(self, now: datetime, limit: int) -> list[Thread]:
+        """See `ThreadRows`; the longest expired first, `values` left unread."""
+
+        def transition() -> Transition[list[Thread]]:
+            rows = yield (
+                f"SELECT {_columns(with_values=False)} FROM thread t WHERE t.expires_at IS NOT NULL AND"
+                " t.expires_at <= ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.thread_id = t.thread_id"
+                f" AND run.status IN {one_of(ACTIVE)}) ORDER BY t.expires_at LIMIT ?",
+                (self._dialect.moment(now), limit),
+            )
+            return [_read(self._dialect, row) for row in rows]
+
+        return await self._db.read(transition)
+
+    async def touch_ttl(self, thread_id: str, expires_at: datetime | None) -> None:
+        """See `ThreadRows`; None: never."""
+
+        def transition() -> Transition[None]:
+            yield (
+                "UPDATE thread SET expires_at = ? WHERE thread_id = ?",
+                (self._dialect.moment(expires_at), thread_id),
+            )
+
+        await self._db.write(transition)
+
+
+def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
+    seconds = new.ttl.ttl.total_seconds() if new.ttl else None
+    strategy = new.ttl.strategy if new.ttl else None
+    idle = thread_status(active_runs=False, failed=False, has_next=False)
+    rows = yield (
+        "INSERT INTO thread AS t (thread_id, status, last_failed, has_next, settled, copied, created_at,"
+        " updated_at, state_updated_at, ttl_seconds, ttl_strategy, expires_at, metadata, config, interrupts)"
+        f" VALUES (?, ?, FALSE, FALSE, FALSE, ?, {dialect.now}, {dialect.now}, {dialect.now}, ?, ?,"
+        f" {dialect.plus('?')}, ?, ?, ?) ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id",
+        (
+            new.thread_id,
+            idle,
+            new.copied,
+            seconds,
+            strategy,
+            seconds,
+            dialect.json(new.metadata),
+            dialect.json({}),
+            dialect.json({}),
+        ),
+    )
+    if not rows:
+        return None
+    yield from write_index(dialect, "thread", new.thread_id, new.metadata)
+    return (yield from _get(dialect, new.thread_id, EVERYTHING))
+
+
+def _get(
+    dialect: Dialect, thread_id: str, visible: MetadataFilter, lock: str = ""
+) -> Transition[Thread | None]:
+    rows = yield f"SELECT {_columns()} FROM thread t WHERE t.thread_id = ?{lock}", (thread_id,)
+    found = [_read(dialect, row) for row in rows]
+    return next((thread for thread in found if visible.allows(thread.metadata)), None)
+
+
+def _patch(
+    dialect: Dialect, thread_id: str, metadata: JsonObject, visible: MetadataFilter
+) -> Transition[Thread | None]:
+    present = yield from _get(dialect, thread_id, visible, dialect.lock)
+    if present is None:
+        return None
+    merged = {**present.metadata, **metadata}
+    yield (
+        f"UPDATE thread SET metadata = ?, updated_at = {dialect.now} WHERE thread_id = ?",
+        (dialect.json(merged), thread_id),
+    )
+    if merged != present.metadata:
+        yield from write_index(dialect, "thread", thread_id, merged)
+    return (yield from _get(dialect, thread_id, EVERYTHING))
+
+
+def _set_state(
+    dialect: Dialect, thread_id: str, outcome: StateOutcome, clear_error: bool
+) -> Transition[None]:
+    cleared = ", error = NULL, last_failed = FALSE" if clear_error else ""
+    values = dialect.json_bytes(outcome.values)
+    # A copy shows its values from the first change of its own state on.
+    shown = '"values" = ?, copied = FALSE, ' if values is not None else ""
+    yield (
+        f"UPDATE thread SET {shown}interrupts = ?, has_next = ?, settled = TRUE,"
+        f" state_updated_at = {dialect.now}{cleared} WHERE thread_id = ?",
+        (
+            *(() if values is None else (values,)),
+            dialect.json(outcome.interrupts),
+            outcome.has_next,
+            thread_id,
+        ),
+    )
+    yield from refresh_status(dialect, thread_id)
+
+
+def _wanted(dialect: Dialect, query: ThreadSearch, *, with_values: bool) -> Wanted[Thread]:
+    conditions: list[tuple[str, tuple[str, ...]]] = []
+    if query.status is not None:
+        conditions.append(("t.status = ?", (query.status,)))
+    if query.ids:
+        # As one JSON parameter: a list of marks would be bounded.
+        conditions.append((f"t.thread_id IN {dialect.members}", (dialect.json(list(query.ids)),)))
+    return Wanted(
+        kind="thread",
+        columns=_columns(with_values=with_values),
+        read=lambda row: _read(dialect, row),
+        metadata_of=lambda thread: thread.metadata,
+        conditions=conditions,
+        metadata=query.metadata,
+        visible=query.visible,
+        order=ORDERS[query.sort_by],
+        descending=query.descending,
+        test=(lambda thread: _values_contain(dialect, thread, query.values)) if query.values else None,
+    )
+
+
+def _values_contain(dialect: Dialect, thread: Thread, part: JsonObject) -> bool:
+    return thread.values is not None and contains(dialect.read_json(thread.values), part)
+
+
+def _read(dialect: Dialect, row: Row) -> Thread:
+    fields = dict(zip(_NAMES, row, strict=True))
+    for name in _TIMES:
+        fields[name] = dialect.read_moment(fields[name])
+    for name in _JSON:
+        fields[name] = dialect.read_json(fields[name])
+    for name in _FLAGS:
+        fields[name] = bool(fields[name])
+    fields["values"] = dialect.read_json_bytes(fields["values"])
+    seconds, strategy = fields.pop("ttl_seconds"), fields.pop("ttl_strategy")
+    ttl = None if strategy is None else ThreadTtl(timedelta(seconds=seconds), strategy)
+    return Thread(**fields, ttl=ttl)

@@ -1,0 +1,68 @@
+"""Runs without a thread of the client's: each has a thread of its own that goes with it, unless it is to be kept."""
+
+from functools import partial
+
+from robyn_server.resources.run_lifecycle import CancelAction
+from robyn_server.surfaces.langgraph.run_reading import cancel_action
+from robyn_server.surfaces.langgraph.run_replies import wait_headers, whole_or_late
+from robyn_server.surfaces.langgraph.thread_runs import document
+from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
+
+
+async def create_run(request: Request) -> Answer:
+    """Queue a run and answer with it."""
+    run = await request.engine.runs.create_stateless(request.json())
+    return Reply.json(document(request, run), headers={"content-location": f"/runs/{run.run_id}"})
+
+
+async def stream_run(request: Request) -> Answer:
+    """Start a run and follow it."""
+    body = request.json()
+    runs = request.engine.runs
+    run = await runs.create_stateless(body)
+    return EventStream(
+        runs.stream(run),
+        headers={"location": f"/runs/{run.run_id}/stream", "content-location": f"/runs/{run.run_id}"},
+        on_disconnect=partial(runs.cancel_disconnected, run)
+        if body.get("on_disconnect") == "cancel"
+        else None,
+    )
+
+
+async def wait_run(request: Request) -> Answer:
+    """Start a run and answer with how it ends."""
+    body = request.json()
+    runs = request.engine.runs
+    run = await runs.create_stateless(body)
+    cancel = partial(runs.cancel_disconnected, run) if body.get("on_disconnect") == "cancel" else None
+    return await whole_or_late(runs.wait(run), wait_headers(run), cancel)
+
+
+async def create_batch(request: Request) -> Answer:
+    """Queue many runs."""
+    runs = await request.engine.runs.create_batch(request.json())
+    return Reply.json([document(request, run) for run in runs])
+
+
+async def cancel_runs(request: Request) -> Answer:
+    """Stop runs by status, or some runs of one thread."""
+    body = request.json()
+    action: CancelAction = cancel_action(request)
+    await request.engine.runs.cancel_many(
+        body.get("status"), body.get("thread_id"), body.get("run_ids"), action
+    )
+    return Reply.empty(204)
+
+
+TAGS = ("Stateless Runs",)
+ROUTES = (
+    Route("POST", "/runs", create_run, body="RunCreateStateless", tags=TAGS, summary="Create a background run",
+          returns="Run"),
+    Route("POST", "/runs/stream", stream_run, body="RunCreateStreamingStateless", tags=TAGS,
+          summary="Create a run and stream its events"),
+    Route("POST", "/runs/wait", wait_run, body="RunCreateStreamingStateless", tags=TAGS,
+          summary="Create a run and wait for its end"),
+    Route("POST", "/runs/batch", create_batch, body="RunBatchCreate", tags=TAGS, summary="Create many runs"),
+    Route("POST", "/runs/cancel", cancel_runs, body="RunsCancel", tags=("Thread Runs",), summary="Cancel many runs",
+          query=(("action", "string"),)),
+)  # fmt: skip

@@ -1,0 +1,42 @@
+"""Settles runs whose worker is dead: their lease is over."""
+
+from datetime import datetime, timedelta
+
+from robyn_server.engine.parts import Parts
+from robyn_server.resources.run import EndedRun, Ending, Run
+
+
+class LeaseSweeper:
+    """See the module's line."""
+
+    name = "lease sweeper"
+    every = timedelta(seconds=5)
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def run_once(self, now: datetime) -> int:
+        """How many runs were settled."""
+        runs = await self._parts.storage.queue.expired(now)
+        for run in runs:
+            ended = await self._settle(run, now)
+            if ended is not None:
+                await self._tell(run, ended)
+        if runs:
+            self._parts.notifier.run_queued()
+        return len(runs)
+
+    async def _settle(self, run: Run, now: datetime) -> EndedRun | None:
+        storage = self._parts.storage
+        if run.cancel_action != "rollback":
+            return await storage.queue.recover(run, now, self._parts.settings.run_retries)
+        # In this order a crash in between repeats the deletion and loses nothing.
+        await storage.checkpoints.delete_run(run.thread_id, run.run_id)
+        error = {"error": "UserRollback", "message": run.cancel_reason or ""}
+        return await storage.queue.finish_rollback(run, Ending(None, error))
+
+    async def _tell(self, run: Run, ended: EndedRun) -> None:
+        if run.temporary:
+            await self._parts.storage.threads.delete(run.thread_id)
+        await self._parts.log.tail(run.thread_id)
+        self._parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable)

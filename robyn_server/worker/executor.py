@@ -1,0 +1,227 @@
+"""One run, from claim to finish."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+from langchain_core.runnables import RunnableConfig
+
+from robyn_server.engine.parts import Parts
+from robyn_server.engine.run_config import context_for_graph, executed
+from robyn_server.engine.snapshots import state_outcome
+from robyn_server.errors import DomainError, Unavailable
+from robyn_server.graphs.interfaces import Graph
+from robyn_server.resources.clock import now
+from robyn_server.resources.failure import public_error
+from robyn_server.resources.run import Ending, Run
+from robyn_server.resources.thread import StateOutcome
+from robyn_server.resources.types import JsonObject
+from robyn_server.worker.chunks import ChunkMapper
+from robyn_server.worker.failures import error_frame
+from robyn_server.worker.graph_input import graph_input
+from robyn_server.worker.guarded_saver import GuardedSaver, LeaseGone
+from robyn_server.worker.job import Job
+from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER = timedelta(seconds=1)
+STILL_UNWINDING = 10.0
+"""A graph that has not stopped this many seconds after its cancellation is cancelled again."""
+
+
+class Executor:
+    """Executes claimed runs."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def execute(self, job: Job) -> None:
+        """Run the graph to its end and record how it ended. Never raises for what the graph does."""
+        run = job.run
+        self._parts.hooks.started(run)
+        await self._parts.log.tail(run.thread_id)
+        mapper = ChunkMapper(
+            run.kwargs["stream_mode"],
+            subgraphs=run.kwargs["subgraphs"],
+            secret_names=self._parts.settings.secret_config_keys,
+        )
+        job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
+        if job.stop is not None:
+            job.task.cancel()
+        failure = await self._outcome(job)
+        if await self._gave_back(job, failure):
+            return
+        ending = await self._ending(job, failure)
+        await self._record(job, ending, mapper)
+
+    async def _outcome(self, job: Job) -> BaseException | None:
+        """Wait for the graph within the time a run may take. What it failed with, None when it came to its end."""
+        task = job.task
+        assert task is not None
+        limit: float | None = self._parts.settings.run_time_limit.total_seconds()
+        while not task.done():
+            await asyncio.wait({task}, timeout=limit)
+            if not task.done():
+                job.stop_for(TimedOut())
+                limit = STILL_UNWINDING
+        if task.cancelled():
+            return asyncio.CancelledError()
+        return task.exception()
+
+    async def _stream(self, job: Job, mapper: ChunkMapper) -> None:
+        """Stream the graph into the thread's log."""
+        run, parts = job.run, self._parts
+        log = parts.log
+        started = orjson.dumps({"run_id": run.run_id, "attempt": run.attempt})
+        log.append(run.thread_id, run.run_id, run.attempt, run.resumable, [("metadata", started)])
+        secrets: Mapping[str, JsonObject] = (
+            orjson.loads(parts.sealer.open(run.secrets)) if run.secrets else {}
+        )
+        said, context = executed(run, secrets, parts.base_url, parts.settings.recursion_limit)
+        said, context = context_for_graph(said, context, parts.graphs.context_properties(run.graph_id))
+        config = cast(RunnableConfig, {**said, "run_id": UUID(run.run_id)})
+        async with parts.graphs.open(
+            run.graph_id,
+            config,
+            checkpointer=self._saver(job),
+            store=parts.storage.store,
+            context=context,
+        ) as graph:
+            data = graph_input(run.kwargs)
+            if run.attempt > 1 and await self._has_begun(run):
+                data = None
+                config["configurable"].pop("checkpoint_id", None)
+            try:
+                async for chunk in mapper.open(graph, data, config, context=context, **_options(run)):
+                    events = mapper.events_from(chunk)
+                    if events:
+                        log.append(run.thread_id, run.run_id, run.attempt, run.resumable, events)
+                        await log.room()
+            except Exception as error:
+                # The last frame of a failed stream; a stop from outside says nothing.
+                if job.stop is None and not _is_infrastructure(error):
+                    frame = ("error", error_frame(error))
+                    log.append(run.thread_id, run.run_id, run.attempt, run.resumable, [frame])
+                raise
+
+    def _saver(self, job: Job) -> GuardedSaver | None:
+        if job.run.temporary:
+            return None
+        saver = self._parts.storage.checkpoints.saver()
+        return GuardedSaver(saver, lambda: job.holds_lease, self._parts.settings.secret_config_keys)
+
+    async def _has_begun(self, run: Run) -> bool:
+        """Whether an earlier attempt left a checkpoint to go on from."""
+        if run.temporary:
+            return False
+        return await self._parts.storage.checkpoints.newest_run_id(run.thread_id) == run.run_id
+
+    async def _gave_back(self, job: Job, failure: BaseException | None) -> bool:
+        """Whether the run is no longer ours to finish: lost, handed back, or to be tried again."""
+        run, queue, hooks = job.run, self._parts.storage.queue, self._parts.hooks
+        if isinstance(job.stop, LeaseLost) or isinstance(failure, LeaseGone):
+            hooks.lost(run)
+            return True
+        if isinstance(job.stop, ShuttingDown) and isinstance(failure, asyncio.CancelledError):
+            await queue.hand_back(run)
+            hooks.handed_back(run)
+            return True
+        if job.stop is None and failure is not None and _is_infrastructure(failure):
+            error = public_error(failure)
+            if await queue.retry(run, RETRY_AFTER, error, self._parts.settings.run_retries):
+                logger.warning("Run will be tried again", extra={"run_id": run.run_id}, exc_info=failure)
+                hooks.retrying(run, failure)
+                return True
+        return False
+
+    async def _ending(self, job: Job, failure: BaseException | None) -> Ending:
+        run, stop = job.run, job.stop
+        if isinstance(stop, CancelRequested) and stop.action == "rollback":
+            await self._parts.storage.checkpoints.delete_run(run.thread_id, run.run_id)
+            error = {"error": "UserRollback", "message": stop.reason}
+            return Ending(None, error, state=await self._state(run))
+        if failure is None:
+            return Ending("success", state=await self._state(run))
+        if isinstance(stop, CancelRequested):
+            error = {"error": "UserInterrupt", "message": stop.reason}
+            return Ending("interrupted", error, state=await self._state(run))
+        if isinstance(stop, TimedOut):
+            error = {"error": "TimeoutError", "message": ""}
+            return Ending("timeout", error, error, await self._state(run))
+        logger.info("Run failed", extra={"run_id": run.run_id}, exc_info=failure)
+        error = public_error(failure)
+        return Ending("error", error, error, await self._state(run))
+
+    async def _state(self, run: Run) -> StateOutcome | None:
+        """What the thread's newest checkpoint says now; None when there is none to read."""
+        if run.temporary:
+            return None
+        parts = self._parts
+        config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+        try:
+            async with parts.graphs.open(
+                run.graph_id,
+                _for_reading(run),
+                checkpointer=parts.storage.checkpoints.saver(),
+                store=parts.storage.store,
+                purpose="threads.read",
+            ) as graph:
+                return await _outcome_of(graph, config)
+        except (Unavailable, OSError):
+            raise
+        except Exception:
+            # A factory may fail here as it did in the run; the run's end must be recorded all the same.
+            logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
+            return None
+
+    async def _record(self, job: Job, ending: Ending, mapper: ChunkMapper) -> None:
+        run, parts = job.run, self._parts
+        # Status before the closing entry: a reader who sees the end may resume the thread at once.
+        if not await parts.storage.queue.finish(run, ending):
+            parts.hooks.lost(run)
+            return
+        if run.temporary:
+            await parts.storage.threads.delete(run.thread_id)
+        parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
+        parts.notifier.run_queued()
+        parts.hooks.finished(run, ending, now())
+
+
+async def _outcome_of(graph: Graph, config: RunnableConfig) -> StateOutcome | None:
+    snapshot = await graph.aget_state(config)
+    return state_outcome(snapshot)
+
+
+def _for_reading(run: Run) -> RunnableConfig:
+    return {"configurable": dict(run.kwargs["config"]["configurable"])}
+
+
+def _options(run: Run) -> dict[str, Any]:
+    kwargs = run.kwargs
+    options: dict[str, Any] = {}
+    if kwargs.get("interrupt_before"):
+        options["interrupt_before"] = kwargs["interrupt_before"]
+    if kwargs.get("interrupt_after"):
+        options["interrupt_after"] = kwargs["interrupt_after"]
+    if not run.temporary:
+        options["durability"] = kwargs["durability"]
+    return options
+
+
+def _result(run: Run, ending: Ending, mapper: ChunkMapper) -> bytes:
+    """What those who wait shall read when the run's frames do not show its values."""
+    if "values" in run.kwargs["stream_mode"]:
+        return b""
+    if ending.state is not None and ending.state.values is not None:
+        return ending.state.values
+    return mapper.last_values or b""
+
+
+def _is_infrastructure(error: BaseException) -> bool:
+    """Whether the failure is ours (storage away, disk full), not the graph's."""
+    return isinstance(error, DomainError)

@@ -1,0 +1,163 @@
+"""The checkpointer a run is given: the storage's saver behind three guards.
+
+* No write once the lease is lost: another worker may be writing.
+* No secrets: savers copy configurable keys into checkpoint metadata, so they are dropped from the config first.
+* What goes wrong with storage is told apart from what goes wrong in the graph: the former is retried.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+from robyn_server.auth.secrets import is_secret_name
+from robyn_server.errors import Unavailable
+
+ADDRESS = ("thread_id", "checkpoint_ns", "checkpoint_id")
+UNSTORED = frozenset({"langgraph_auth_user", "langgraph_auth_permissions", "checkpoint_map", *ADDRESS})
+
+
+class LeaseGone(Exception):
+    """A write was refused because the run's lease is lost."""
+
+
+class CheckpointFailure(Unavailable):
+    """The storage of checkpoints failed; the run may be tried again."""
+
+
+class GuardedSaver(BaseCheckpointSaver[str]):
+    """See the module's text. `may_write` is asked before every write."""
+
+    def __init__(
+        self, saver: BaseCheckpointSaver[str], may_write: Callable[[], bool], secret_names: Sequence[str] = ()
+    ) -> None:
+        super().__init__(serde=saver.serde)
+        self._saver = saver
+        self._may_write = may_write
+        self._secret_names = frozenset(secret_names)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        """As the saver's."""
+        return self._saver.config_specs
+
+    def get_next_version(self, current: str | None, channel: None) -> str:
+        """As the saver's."""
+        return self._saver.get_next_version(current, channel)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the saver's."""
+        return await self._saver.aget_tuple(config)
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the saver's, for sync subgraphs."""
+        return self._saver.get_tuple(config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """As the saver's."""
+        async for found in self._saver.alist(config, filter=filter, before=before, limit=limit):
+            yield found
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """As the saver's, for sync subgraphs."""
+        return self._saver.list(config, filter=filter, before=before, limit=limit)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint."""
+        self._check_lease()
+        with _storage_failures():
+            return await self._saver.aput(
+                self._address(config), checkpoint, self._metadata(config, metadata), new_versions
+            )
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint, for sync subgraphs."""
+        self._check_lease()
+        with _storage_failures():
+            return self._saver.put(
+                self._address(config), checkpoint, self._metadata(config, metadata), new_versions
+            )
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store what a task has written."""
+        self._check_lease()
+        with _storage_failures():
+            await self._saver.aput_writes(config, writes, task_id, task_path)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store what a task has written, for sync subgraphs."""
+        self._check_lease()
+        with _storage_failures():
+            self._saver.put_writes(config, writes, task_id, task_path)
+
+    def _check_lease(self) -> None:
+        if not self._may_write():
+            raise LeaseGone
+
+    @staticmethod
+    def _address(config: RunnableConfig) -> RunnableConfig:
+        configurable = config["configurable"]
+        return {"configurable": {key: configurable[key] for key in ADDRESS if key in configurable}}
+
+    def _metadata(self, config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
+        """Checkpoint metadata as on the reference: the run's metadata and every configurable key that does not begin
+        with `__`, whatever its type, below what LangGraph says itself."""
+        kept: dict[str, Any] = {}
+        for source in (config.get("metadata") or {}, config["configurable"]):
+            for key, value in source.items():
+                if not (key.startswith("__") or key in UNSTORED or self._is_secret(key)):
+                    kept[key] = value
+        kept["thread_id"] = config["configurable"]["thread_id"]
+        kept.update(metadata)
+        return kept  # type: ignore[return-value]
+
+    def _is_secret(self, key: str) -> bool:
+        return is_secret_name(key) or key in self._secret_names
+
+
+class _storage_failures:
+    """Turns a failure of the storage into `CheckpointFailure`."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, OSError) or (kind is not None and kind.__module__ in ("sqlite3", "psycopg.errors")):
+            raise CheckpointFailure(str(error)) from error

@@ -1,0 +1,163 @@
+"""The nginx configuration that we ship, with Debian's nginx before a Robyn process."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+HERE = Path(__file__).parent
+SHIPPED = HERE.parent.parent / "deploy" / "nginx.conf"
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+
+AROUND = """
+{user}
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/shipped.conf;
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Proxied:
+    """nginx on `port`, before a process on `backend_port`."""
+
+    port: int
+    backend: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def exchange(self, request: bytes, *, until: bytes | None = None) -> bytes:
+        """What comes back for raw bytes: up to `until`, else until nginx closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5.0) as connection:
+            connection.sendall(request)
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+                if until and until in answer:
+                    break
+            return answer
+
+    def assert_alive(self) -> None:
+        assert httpx.get(f"{self.url}/ok").text == "ok"
+        assert self.backend.poll() is None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        assert process.poll() is None, "it has ended"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, "nobody listens"
+            time.sleep(0.02)
+
+
+def configuration(folder: Path, port: int, backend_port: int) -> Path:
+    """Filled in as the file's head says; the timeout for headers is shortened for the test's sake."""
+    shipped = SHIPPED.read_text()
+    for written, filled in {
+        "server 127.0.0.1:8081;": f"server 127.0.0.1:{backend_port};",
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "client_header_timeout 10s;": "client_header_timeout 1s;",
+    }.items():
+        assert shipped.count(written) == 1
+        shipped = shipped.replace(written, filled)
+    (folder / "shipped.conf").write_text(shipped)
+    whole = folder / "nginx.conf"
+    # Workers of another user could not enter pytest's folders.
+    whole.write_text(AROUND.format(folder=folder, user="user root;" if os.geteuid() == 0 else ""))
+    return whole
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    if NGINX is None:
+        reason = "nginx is not installed (tests/ensure_services.sh installs it as root, with apt-get)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("nginx")
+    port, backend_port = free_port(), free_port()
+    backend = subprocess.Popen([sys.executable, str(HERE / "backend.py"), str(backend_port)])
+    nginx = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(configuration(folder, port, backend_port))])
+    try:
+        wait_for_port(backend_port, backend)
+        wait_for_port(port, nginx)
+        yield Proxied(port, backend)
+    finally:
+        nginx.terminate()
+        nginx.wait(timeout=10)
+        backend.kill()
+        backend.wait(timeout=10)
+
+
+POST_CHUNKED = b"POST /length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body", [b"zz\r\nabc\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\nabc", b"3\r\nabcdef\r\n0\r\n\r\n"]
+)
+def test_a_malformed_chunked_body_is_answered_and_never_passed_on(proxied: Proxied, body: bytes) -> None:
+    assert proxied.exchange(POST_CHUNKED + body).startswith(b"HTTP/1.1 400 ")
+    proxied.assert_alive()
+
+
+def test_a_well_formed_chunked_body_arrives_whole(proxied: Proxied) -> None:
+    answer = proxied.exchange(POST_CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"5")
+
+
+def test_an_oversize_body_is_refused_unread(proxied: Proxied) -> None:
+    too_much = 300 * 1024 * 1024 + 1
+    head = f"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: {too_much}\r\n\r\n"
+    assert proxied.exchange(head.encode(), until=b"\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+    proxied.assert_alive()
+
+
+def test_slow_headers_are_cut_off(proxied: Proxied) -> None:
+    started = time.monotonic()
+    answer = proxied.exchange(b"GET /ok HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - started < 4
+    proxied.assert_alive()
+
+
+def test_a_stream_passes_unbuffered(proxied: Proxied) -> None:
+    with httpx.stream("GET", f"{proxied.url}/stream", timeout=5) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "data: first"
+        # Only now may the backend say more: the first event did not wait for it.
+        httpx.post(f"{proxied.url}/go-on")
+        assert [line for line in lines if line] == ["data: last"]
+
+
+def test_the_backend_learns_how_it_was_called(proxied: Proxied) -> None:
+    assert httpx.get(f"{proxied.url}/headers", headers={"Host": "agents.example:444"}).text == (
+        "agents.example:444 http"
+    )

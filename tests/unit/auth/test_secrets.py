@@ -1,0 +1,68 @@
+"""Secrets leave the body before it is stored, and come back for the run."""
+
+import copy
+
+from robyn_server.auth.secrets import is_secret_name, put_back, take_secrets
+
+BODY = {
+    "assistant_id": "agent",
+    "input": {"apiKeys": "stays: a graph's own input is not ours to change"},
+    "config": {
+        "configurable": {"apiKeys": {"OPENAI_API_KEY": "sk-1"}, "max_tokens": 5, "my_key": "m"},
+        "metadata": {"x-supabase-access-token": "jwt-1", "a": 1},
+        "recursion_limit": 9,
+    },
+    "context": {"custom_api_key": "c", "model": "x"},
+    "metadata": {"supabaseAccessToken": "jwt-2", "b": 2},
+}
+
+
+def test_secrets_are_taken_from_each_place_and_nothing_else_is():
+    before = copy.deepcopy(BODY)
+    clean, secrets = take_secrets(BODY, {"my_key"})
+    assert BODY == before
+    assert clean == {
+        "assistant_id": "agent",
+        "input": BODY["input"],
+        "config": {"configurable": {"max_tokens": 5}, "metadata": {"a": 1}, "recursion_limit": 9},
+        "context": {"model": "x"},
+        "metadata": {"b": 2},
+    }
+    assert secrets == {
+        "configurable": {"apiKeys": {"OPENAI_API_KEY": "sk-1"}, "my_key": "m"},
+        "context": {"custom_api_key": "c"},
+        "metadata": {"x-supabase-access-token": "jwt-1", "supabaseAccessToken": "jwt-2"},
+    }
+
+
+def test_a_body_without_secrets_stays_as_it_is():
+    for body in (
+        {},
+        {"config": None, "context": None, "metadata": None},
+        {"config": {"configurable": {"a": 1}}},
+    ):
+        assert take_secrets(body) == (body, {})
+
+
+def test_put_back_shows_the_graph_what_the_client_sent():
+    clean, secrets = take_secrets(BODY, {"my_key"})
+    configurable, context = put_back(clean["config"]["configurable"], clean["context"], secrets)
+    assert context == BODY["context"]
+    assert configurable == {
+        **BODY["config"]["configurable"],
+        "x-supabase-access-token": "jwt-1",
+        "supabaseAccessToken": "jwt-2",
+    }
+    assert clean["config"]["configurable"] == {"max_tokens": 5}
+
+
+def test_put_back_without_secrets_or_context():
+    assert put_back({"a": 1}, None, {}) == ({"a": 1}, None)
+    assert put_back({}, None, {"context": {"apiKeys": "k"}}) == ({}, {"apiKeys": "k"})
+
+
+def test_names_are_exact():
+    assert is_secret_name("apiKeys")
+    assert is_secret_name("mine", ("mine",))
+    assert not is_secret_name("max_tokens")
+    assert not is_secret_name("token")

@@ -1,0 +1,81 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robyn_server.errors import StartupError
+from robyn_server.graphs.config_file import environment, read_config_file
+
+ONE = {"agent": "./agent.py:graph"}
+
+
+def test_reads_graphs_in_order_with_descriptions(write):
+    config_file = write({"b": {"path": "./b.py:graph", "description": "Says b."}, "a": "pkg.mod:graph"})
+    assert list(config_file.graphs) == ["b", "a"]
+    assert config_file.graphs["b"].description == "Says b."
+    assert config_file.graphs["b"].is_file and not config_file.graphs["a"].is_file
+    assert (config_file.graphs["a"].location, config_file.graphs["a"].variable) == ("pkg.mod", "graph")
+
+
+def test_keeps_the_sections_raw(write):
+    config_file = write(ONE, http={"mount_prefix": "/x"}, store=None)
+    assert config_file.section("http") == {"mount_prefix": "/x"}
+    assert config_file.section("store") == config_file.section("auth") == {}
+
+
+def test_unknown_keys_are_warnings(write):
+    config_file = write(ONE, python_version="3.12", grahps={})
+    assert config_file.warnings == ('Unknown key "grahps" in langgraph.json is ignored.',)
+
+
+@pytest.mark.parametrize(
+    ("graphs", "says"),
+    [
+        ({}, "names no graphs"),
+        (None, "names no graphs"),
+        ({"a": "./agent.py"}, "Graph 'a' in"),
+        ({"a": ":graph"}, "Graph 'a' in"),
+        ({"a": "./agent.py:not a name"}, "Graph 'a' in"),
+        ({"a": {"description": "x"}}, "Graph 'a' in"),
+        ({"a": {"path": "./agent.py:graph", "description": 3}}, "description of graph 'a'"),
+    ],
+)
+def test_bad_graphs_are_refused_with_a_sentence(write, graphs, says):
+    with pytest.raises(StartupError, match=says):
+        write(graphs)
+
+
+@pytest.mark.parametrize("keys", [{"http": []}, {"dependencies": "."}, {"dependencies": [1]}])
+def test_bad_sections_are_refused_with_a_sentence(write, keys):
+    with pytest.raises(StartupError, match=re.escape(f'"{next(iter(keys))}" in ')):
+        write(ONE, **keys)
+
+
+def test_a_missing_file_and_bad_json_are_refused(tmp_path: Path):
+    with pytest.raises(StartupError, match="does not exist: create it"):
+        read_config_file(tmp_path / "langgraph.json")
+    (tmp_path / "langgraph.json").write_text("{")
+    with pytest.raises(StartupError, match="is not valid JSON"):
+        read_config_file(tmp_path / "langgraph.json")
+
+
+def test_env_is_an_object_or_a_dotenv_file(write, tmp_path: Path):
+    assert environment(write(ONE)) == {}
+    assert environment(write(ONE, env={"A": "1", "B": 2})) == {"A": "1", "B": "2"}
+    (tmp_path / "my.env").write_text("# keys\nexport A='1 2'\nB=$NOT\n")
+    assert environment(write(ONE, env="my.env"))["A"] == "1 2"
+
+
+def test_reading_the_file_imports_no_langgraph(write):
+    config_file = write(ONE)
+    code = (
+        "import sys, pathlib\n"
+        "from robyn_server.graphs.config_file import read_config_file\n"
+        f"read_config_file(pathlib.Path({json.dumps(str(config_file.path))}))\n"
+        "print([name for name in ('langgraph', 'langchain_core', 'robyn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

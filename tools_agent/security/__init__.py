@@ -1,0 +1,1 @@
+"""WHO is calling, when the agent runs under another server than ours."""
