@@ -57,6 +57,7 @@ class Runtime:
         self.metrics = metrics
         self.engine = Engine(parts)
         self.worker = Worker(parts, Executor(parts))
+        self.draining = False
         self._duties = DutyLoop(duties)
 
     async def start(self) -> None:
@@ -70,6 +71,7 @@ class Runtime:
 
     async def drain(self) -> None:
         """Let runs finish within the grace time and hand the others back."""
+        self.draining = True
         await self._duties.stop()
         await self.worker.drain(self.parts.settings.shutdown_grace.total_seconds())
 

@@ -48,7 +48,8 @@ class SigningKeys:
 
         Raises `Unavailable` when the keys cannot be fetched and those at hand do not answer the question.
         """
-        if self._fetched_at is None or time.monotonic() - self._fetched_at > self._max_age:
+        # Keys past their age still serve while somebody else fetches them: a slow service delays one request only.
+        if self._is_old() and not (self._keys and self._fetching.locked()):
             await self._refresh()
         key = self._pick(key_id, algorithm)
         if key is None:
@@ -63,6 +64,9 @@ class SigningKeys:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    def _is_old(self) -> bool:
+        return self._fetched_at is None or time.monotonic() - self._fetched_at > self._max_age
 
     def _pick(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
         key_type, curve = ALGORITHMS[algorithm]

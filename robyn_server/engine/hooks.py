@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from robyn_server.resources.run import Ending, Run
 
 
-class RunHook:
+class RunHook(Protocol):
     """A listener; override the moments of interest. A hook must not raise and must return soon."""
 
     def created(self, run: Run) -> None:

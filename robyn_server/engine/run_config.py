@@ -18,6 +18,7 @@ from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.resources.reserved import own_configurable, own_metadata
 from robyn_server.resources.run import Run
 from robyn_server.resources.types import Json, JsonObject
+from robyn_server.settings import Settings
 
 API_VERSION = "0.16.7"
 """The version of the reference whose API this server speaks."""
@@ -162,7 +163,7 @@ def _any(name: str, patterns: list[str]) -> bool:
 
 
 def executed(
-    run: Run, secrets: Mapping[str, JsonObject], base_url: str, recursion_limit: int | None
+    run: Run, secrets: Mapping[str, JsonObject], base_url: str, settings: Settings
 ) -> tuple[JsonObject, Json]:
     """The config and the context a worker gives to the graph: as admitted, with secrets put back and the attempt
     named. `secrets` as admission sealed them: those of the body, and `token`, the caller's own."""
@@ -170,7 +171,8 @@ def executed(
     configurable, context = put_back(config["configurable"], run.kwargs["context"], secrets)
     token = secrets.get("token")
     if token is not None:
-        configurable["x-supabase-access-token"] = token
+        if settings.auth_mode == "supabase":
+            configurable["x-supabase-access-token"] = token
         if configurable.get("langgraph_auth_user"):
             configurable["langgraph_auth_user"] = {**configurable["langgraph_auth_user"], "token": token}
     config["configurable"] = configurable
@@ -179,8 +181,8 @@ def executed(
         **platform_metadata(base_url),
         "run_attempt": run.attempt,
     }
-    if recursion_limit is not None and "recursion_limit" not in config:
-        config["recursion_limit"] = recursion_limit
+    if settings.recursion_limit is not None and "recursion_limit" not in config:
+        config["recursion_limit"] = settings.recursion_limit
     return config, context
 
 

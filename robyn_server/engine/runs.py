@@ -26,6 +26,7 @@ from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction, Multitask
 from robyn_server.resources.thread import Thread
 from robyn_server.resources.types import Json, JsonObject
 
+NO_THREAD_OR_ASSISTANT = "Thread or assistant not found."
 NOTHING_FOUND = "No runs found to cancel."
 ALL_FINISHED = (
     "No matching runs to cancel. Please verify the thread ID and run IDs are correct, and the runs haven't been "
@@ -64,8 +65,11 @@ class Runs:
         thread = await self._parts.storage.threads.get(thread_id, admission.visible)
         create = thread is None and body.get("if_not_exists") == "create"
         if thread is None and not create:
-            raise NotFound(f"Thread with ID {thread_id} not found")
-        return await self._queue(admission, thread, create=create, temporary=False)
+            raise NotFound(NO_THREAD_OR_ASSISTANT)
+        try:
+            return await self._queue(admission, thread, create=create, temporary=False)
+        except NotFound as error:
+            raise NotFound(NO_THREAD_OR_ASSISTANT) from error
 
     async def create_stateless(self, body: JsonObject) -> Run:
         """Queue a run on a thread of its own, which goes with it unless `on_completion` is `keep`."""
@@ -199,11 +203,11 @@ class Runs:
         return run
 
     async def find(self, thread_id: str, run_id: str) -> Run | None:
-        """The run, None when it is missing or its thread is not visible: joins answer that inside a 200."""
-        try:
-            return await self.get(thread_id, run_id)
-        except NotFound:
-            return None
+        """The run, None when it is missing: joins answer that inside a 200. Raises `NotFound` for a foreign thread."""
+        visible = await self._access.check("threads", "read", {"thread_id": thread_id})
+        if not visible.is_everything and await self._parts.storage.threads.get(thread_id, visible) is None:
+            raise NotFound("Thread not found")
+        return await self._parts.storage.runs.get(run_id, thread_id)
 
     async def search(self, query: RunSearch) -> list[Run]:
         """Runs of a thread, newest first. Raises `NotFound` for the thread."""
@@ -319,7 +323,9 @@ class Runs:
         """Delete a run and the checkpoints it wrote; an active one is rolled back first, in the background."""
         visible = await self._access.check("threads", "delete", {"thread_id": thread_id, "run_id": run_id})
         thread = await self._parts.storage.threads.get(thread_id, visible)
-        run = await self._parts.storage.runs.get(run_id, thread_id) if thread else None
+        if thread is None:
+            raise NotFound
+        run = await self._parts.storage.runs.get(run_id, thread_id)
         if run is None:
             raise NotFound("Run not found")
         if await self._cancel_one(run, "rollback", "the run was deleted"):

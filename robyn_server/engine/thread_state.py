@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import EmptyInputError, InvalidUpdateError
 from langgraph.types import StateUpdate
 
 from robyn_server.engine.access import Access
@@ -15,6 +16,9 @@ from robyn_server.graphs.interfaces import Graph, Purpose
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.thread import Thread, ThreadState
 from robyn_server.resources.types import Json, JsonObject
+
+REFUSED = (ValueError, TypeError, KeyError, InvalidUpdateError, EmptyInputError)
+"""What a graph says to an update that it does not take."""
 
 EMPTY = ThreadState({}, [], [], None, None, None, None, [])
 GIVEN_KEYS = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -75,7 +79,7 @@ class ThreadStates:
             config = self._writing(thread, checkpoint)
             try:
                 written = await graph.aupdate_state(config, values, as_node=as_node)
-            except (ValueError, TypeError, KeyError) as error:
+            except REFUSED as error:
                 raise InvalidRequest(str(error)) from error
             await self._settle(thread_id, graph)
         return checkpoint_of(written)
@@ -88,7 +92,7 @@ class ThreadStates:
             steps = [[_state_update(one) for one in step["updates"]] for step in supersteps]
             try:
                 await graph.abulk_update_state(self._writing(thread, None), steps)
-            except (ValueError, TypeError, KeyError) as error:
+            except REFUSED as error:
                 raise InvalidRequest(str(error)) from error
             await self._settle(thread_id, graph)
 

@@ -118,16 +118,16 @@ class Threads:
         """A new idle thread with the same metadata and checkpoints, without the runs. Raises `Conflict` when there
         is nothing to copy."""
         readable = await self._access.check("threads", "read", {"thread_id": thread_id})
-        asked: JsonObject = {"thread_id": random_id(), "metadata": {}}
         source = await self._rows.get(thread_id, readable)
-        if source is not None:
-            asked["metadata"] = dict(source.metadata)
-        await self._access.check("threads", "create", asked)
+        metadata = dict(source.metadata) if source else {}
+        new_thread_id = random_id()
+        # Asked for leave only: a copy keeps its owner, whoever makes it.
+        await self._access.check(
+            "threads", "create", {"thread_id": new_thread_id, "metadata": dict(metadata)}
+        )
         if source is None:
             raise Conflict
-        created = await self._rows.create(
-            NewThread(asked["thread_id"], asked["metadata"], source.ttl, copied=True)
-        )
+        created = await self._rows.create(NewThread(new_thread_id, metadata, source.ttl, copied=True))
         if created is None:
             raise Conflict
         await self._storage.checkpoints.copy_thread(thread_id, created.thread_id)

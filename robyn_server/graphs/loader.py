@@ -15,29 +15,29 @@ from robyn_server.graphs.config_file import ConfigFile, GraphSpec
 logger = logging.getLogger(__name__)
 
 
-def load(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> object:
-    """The object that a graph's entry names. The project's folders are on sys.path already
-    (`dependencies.extend_path`). Raises `StartupError`."""
-    module = _module(config_file, graph_id, spec)
+def load(config_file: ConfigFile, label: str, spec: GraphSpec) -> object:
+    """The object that an entry names; `label`, as in "Graph 'agent'", opens each error. The project's folders must
+    be on sys.path (`dependencies.extend_path`). Raises `StartupError`."""
+    module = _module(config_file, label, spec)
     try:
         found: object = getattr(module, spec.variable)
     except AttributeError:
         raise StartupError(
-            f"Graph '{graph_id}': {spec.location} has nothing named {spec.variable!r}; "
+            f"{label}: {spec.location} has nothing named {spec.variable!r}; "
             f"correct what stands after the colon in {config_file.path.name}."
         ) from None
     return found
 
 
-def _module(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> ModuleType:
-    file = _file(config_file, graph_id, spec) if spec.is_file else None
+def _module(config_file: ConfigFile, label: str, spec: GraphSpec) -> ModuleType:
+    file = _file(config_file, label, spec) if spec.is_file else None
     try:
         return importlib.import_module(spec.location) if file is None else _import_file(config_file, file)
     except (Exception, SystemExit) as error:  # a project's module may raise anything
-        logger.debug("Graph %r failed to import", graph_id, exc_info=True)
-        reason = traceback.format_exception_only(error)[-1].strip()
+        logger.debug("%s failed to import", label, exc_info=True)
+        reason = " ".join(traceback.format_exception_only(error)[-1].split())
         raise StartupError(
-            f"Graph '{graph_id}' could not be imported from {spec.location}: {reason}. {_advice(error)}"
+            f"{label} could not be imported from {spec.location}: {reason}. {_advice(error)}"
         ) from error
 
 
@@ -47,16 +47,12 @@ def _advice(error: BaseException) -> str:
     return "Correct that file (--log-level DEBUG shows the traceback)."
 
 
-def _file(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> Path:
+def _file(config_file: ConfigFile, label: str, spec: GraphSpec) -> Path:
     file = (config_file.folder / spec.location).resolve()
     if file.suffix != ".py":
-        raise StartupError(
-            f"Graph '{graph_id}': {spec.location} is no Python file, and only those can be served."
-        )
+        raise StartupError(f"{label}: {spec.location} is no Python file, and only those can be served.")
     if not file.is_file():
-        raise StartupError(
-            f"Graph '{graph_id}': {file} does not exist; correct its path in {config_file.path.name}."
-        )
+        raise StartupError(f"{label}: {file} does not exist; correct its path in {config_file.path.name}.")
     return file
 
 

@@ -28,7 +28,7 @@ Source: TypeAlias = Graph | Factory
 
 def source_of(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> Source:
     """Load one graph. A factory is not called. Raises `StartupError`."""
-    found = load(config_file, graph_id, spec)
+    found = load(config_file, f"Graph '{graph_id}'", spec)
     if isinstance(found, Pregel):
         return found
     if isinstance(found, StateGraph):

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from robyn_server.engine.hooks import RunHook
 from robyn_server.resources.run import Ending, Run
 from robyn_server.resources.types import JsonObject
 
@@ -29,8 +28,8 @@ class Histogram:
         self.total += value
 
 
-class Metrics(RunHook):
-    """Counters of one process, since its start. Call from the loop's thread."""
+class Metrics:
+    """Counters of one process, since its start; a `RunHook` by shape. Call from the loop's thread."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots

@@ -36,7 +36,7 @@ def may_become(status: RunStatus) -> tuple[RunStatus, ...]:
 
 def thread_status(*, active_runs: bool, failed: bool, has_next: bool) -> ThreadStatus:
     """What a thread's status is: `failed` says that its last run ended in error or timeout, `has_next` that its
-    newest checkpoint still has nodes to run. `storage/run_queue.py` says the same in SQL; a test compares them."""
+    newest checkpoint still has nodes to run. `storage/thread_status.py` says the same in SQL; a test compares them."""
     if active_runs:
         return "busy"
     if failed:

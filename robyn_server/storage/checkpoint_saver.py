@@ -8,7 +8,7 @@ committed before the write it undoes, therefore a crash in between costs nothing
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import aiosqlite
@@ -18,6 +18,7 @@ from langgraph.checkpoint.base import (
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
+    CheckpointTuple,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -31,7 +32,7 @@ UNDO_TABLE = """CREATE TABLE IF NOT EXISTS write_undo (
     existed INTEGER NOT NULL, task_path TEXT, channel TEXT, type TEXT, value BLOB,
     UNIQUE (thread_id, run_id, checkpoint_ns, checkpoint_id, task_id, idx))"""
 
-# A checkpoint that is not stored yet is one of the run's own, on its way; those that carry its id are too.
+# A checkpoint that carries the run's id is its own: it goes as a whole.
 _REMEMBER = f"""INSERT OR IGNORE INTO write_undo
     (run_id, {SLOT}, existed, task_path, channel, type, value)
     SELECT :run_id, c.thread_id, c.checkpoint_ns, c.checkpoint_id, :task_id, :idx,
@@ -51,7 +52,28 @@ class RunSaver(AsyncSqliteSaver):
         super().__init__(connection, serde=serializer)
         self.lock = lock
         self.is_setup = True
-        self._own: set[str] = set()
+        self._loaded: set[str] = set()
+        """Ids of checkpoints read here: a graph writes onto an earlier checkpoint only after loading it."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Read one checkpoint."""
+        found = await super().aget_tuple(config)
+        if found is not None:
+            self._loaded.add(found.checkpoint["id"])
+        return found
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Read checkpoints, newest first."""
+        async for found in super().alist(config, filter=filter, before=before, limit=limit):
+            self._loaded.add(found.checkpoint["id"])
+            yield found
 
     async def aput(
         self,
@@ -61,7 +83,6 @@ class RunSaver(AsyncSqliteSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Save a checkpoint. Its metadata names the thread, as clients see it in a thread's state."""
-        self._own.add(checkpoint["id"])
         named = {**metadata, "thread_id": str(config["configurable"]["thread_id"])}
         return await super().aput(config, checkpoint, cast(CheckpointMetadata, named), new_versions)
 
@@ -71,7 +92,7 @@ class RunSaver(AsyncSqliteSaver):
         """Save writes of a task, after remembering what they may replace on another run's checkpoint."""
         configurable = config["configurable"]
         run_id = configurable.get("run_id")
-        if run_id and configurable["checkpoint_id"] not in self._own:
+        if run_id and configurable["checkpoint_id"] in self._loaded:
             slot = {
                 "run_id": str(run_id),
                 "thread_id": str(configurable["thread_id"]),

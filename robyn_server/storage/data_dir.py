@@ -32,10 +32,10 @@ class DataDir:
             self._lock = None
 
 
-def hold_data_dir(path: Path) -> DataDir:
+def hold_data_dir(path: Path, mounts: Path = MOUNTS) -> DataDir:
     """Make the directory if need be and hold it. Raises `StartupError` when it cannot be made or written,
     lies on a network file system, or another process holds it."""
-    prepare_data_dir(path)
+    _prepare(path, mounts)
     try:
         lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -54,13 +54,12 @@ def hold_data_dir(path: Path) -> DataDir:
     return DataDir(path, lock)
 
 
-def prepare_data_dir(path: Path) -> None:
-    """Make the directory, readable by its owner only, if need be. Raises `StartupError`."""
+def _prepare(path: Path, mounts: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(path, error) from error
-    kind = file_system_of(path.resolve())
+    kind = file_system_of(path.resolve(), mounts)
     if kind in NETWORK_FILE_SYSTEMS:
         raise StartupError(
             f"The data directory {path} lies on a network file system ({kind}), where SQLite loses data:"

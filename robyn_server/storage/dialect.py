@@ -24,13 +24,16 @@ class Dialect(Protocol):
     skip_locked: str
     """The same, passing over rows that somebody else has locked."""
     now: str
-    """SQL expression: the present moment, the same for a whole statement."""
+    """SQL expression: the present moment, the same for a whole transition."""
     members: str
     """SQL after IN: the strings in a list that is one JSON parameter."""
     meta_index: bool
     """Whether metadata containment is answered by the `meta_index` table (else by an index of the column)."""
     types: Mapping[str, str]
     """Column types for `schema.py`: json, time, flag, bytes, serial, real."""
+
+    def by(self, index: str) -> str:
+        """SQL after a table's name: read it by this index, whatever the planner thinks."""
 
     def plus(self, seconds: str) -> str:
         """SQL expression: `now` plus a number of seconds, itself an SQL expression such as `?`."""
@@ -76,6 +79,10 @@ class SqliteDialect:
         "serial": "INTEGER PRIMARY KEY",
         "real": "REAL",
     }
+
+    def by(self, index: str) -> str:
+        """See `Dialect`."""
+        return f"INDEXED BY {index}"
 
     def plus(self, seconds: str) -> str:
         """See `Dialect`."""

@@ -30,6 +30,8 @@ GIVE_UP_SECONDS = 10.0
 RETRY_SECONDS = 0.25
 SWEEP_RUNS = 100
 SWEEP_ENTRIES = 1_000
+SWEEP_PAGES = 4_096
+"""Free pages (of 4 KiB) given back to the disk by one sweep: as many as do not hold up the writer."""
 
 T = TypeVar("T")
 Entry: TypeAlias = tuple[str, int, int, str, int, str, bytes]
@@ -289,5 +291,6 @@ def _drop_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
             "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?)", (SWEEP_ENTRIES,)
         ).rowcount
     if not dropped:
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        # `execute` takes one step only, which would give back one page.
+        connection.executescript(f"PRAGMA incremental_vacuum({SWEEP_PAGES})")
     return dropped

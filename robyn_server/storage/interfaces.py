@@ -130,7 +130,8 @@ class RunQueue(Protocol):
         """Queue a run and apply its multitask strategy to what is active on the thread, in one transaction.
 
         Raises `NotFound` (thread missing or not visible and not to be created), `Conflict` (strategy reject),
-        `TooMany` (pending runs of the thread at their limit).
+        `TooMany` (pending runs of the thread at their limit). `Conflict` too when the run's id, or its cron's
+        firing time, is taken.
         """
 
     async def claim(self, worker_id: str, lease: timedelta, free: Mapping[str, int]) -> list[Run]:
@@ -143,20 +144,22 @@ class RunQueue(Protocol):
 
     async def finish(self, run: Run, ending: Ending) -> bool:
         """Record the end of a claimed run (fence: `worker_id` and `attempt`), and the thread's new status, values,
-        interrupts and error, in one transaction. Secrets are set to NULL. False: this worker no longer holds it."""
+        interrupts and error, in one transaction. Secrets are set to NULL. False: this worker no longer holds it,
+        or it was asked to roll back meanwhile and `ending` is something else (the sweeper then does it)."""
 
     async def retry(self, run: Run, delay: timedelta, error: JsonObject, most: int) -> bool:
         """After an infrastructure failure: back to pending, `failures` + 1; False when the budget `most` is spent
-        (the run is then still running and the caller finishes it) or the run is lost."""
+        (the run is then still running and the caller finishes it), it was asked to stop, or it is lost."""
 
     async def hand_back(self, run: Run) -> bool:
         """At shutdown: back to pending with its place kept; `attempt` and `failures` unchanged."""
 
     async def cancel(self, run: Run, action: CancelAction, reason: str) -> tuple[CancelOutcome, EndedRun | None]:
-        """Pending: interrupted, or deleted by rollback. Running: record the intent; its worker stops it."""
+        """Pending: interrupted, or deleted by rollback. Running: record the intent; its worker stops it. Rolling back
+        a pending run that has been attempted (and so has checkpoints) is left to the sweeper: `requested`."""
 
     async def expired(self, now: datetime, limit: int = 100) -> list[Run]:
-        """Running runs whose lease is over."""
+        """Running runs whose lease is over, and pending runs that wait to be rolled back."""
 
     async def recover(self, run: Run, now: datetime, most: int) -> EndedRun | None:
         """Settle one run whose worker is dead: back to pending with `failures` + 1, or ended (returned) as its
@@ -166,7 +169,8 @@ class RunQueue(Protocol):
         """At start, when no other process lives on this data: expire every lease at once."""
 
     async def finish_rollback(self, run: Run, ending: Ending) -> EndedRun | None:
-        """Settle an expired running run with a rollback intent once its checkpoints are deleted."""
+        """Settle a run of `expired` with a rollback intent once its checkpoints are deleted. None: it is gone, or
+        alive again."""
 
     async def next_due(self) -> datetime | None:
         """When the next pending run that nothing blocks becomes due."""

@@ -84,8 +84,13 @@ async def _set_up(connection: aiosqlite.Connection) -> None:
 class SqliteStore(AsyncSqliteStore):
     """LangGraph's SQLite store, closable."""
 
+    _closed = False
+
     async def close(self) -> None:
-        """Stop the sweeper, finish what is queued and close the file."""
+        """Stop the sweeper, finish what is queued and close the file. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         await self.stop_ttl_sweeper()
         # Operations are answered in order, so this one comes back after all before it.
         await self.aget(("robyn_server",), "")

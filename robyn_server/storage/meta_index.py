@@ -1,8 +1,8 @@
 """The side table that answers metadata containment where the database has no index for it (SQLite).
 
-It holds every scalar leaf of an object's metadata under its dotted path (a dot inside a key is written
-`\\.`). Lists, empty objects and long strings are not in it, or not whole: they are told apart by testing the
-metadata itself.
+It holds every leaf of an object's metadata, that is every scalar and every list, under its dotted path (a dot
+inside a key is written `\\.`). Empty objects are not in it and long leaves not whole: they are told apart by
+testing the metadata itself.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ LONGEST = 200
 
 
 def leaves(metadata: JsonObject) -> list[tuple[str, str]]:
-    """`(dotted path, value as JSON)` for each scalar leaf, without doubles."""
+    """`(dotted path, value as JSON)` for each leaf, without doubles."""
     return list(dict.fromkeys(_leaves(None, metadata)))
 
 
@@ -30,12 +30,23 @@ def _leaves(prefix: str | None, value: Json) -> Iterator[tuple[str, str]]:
         for key, member in value.items():
             step = str(key).replace("\\", "\\\\").replace(".", "\\.")
             yield from _leaves(step if prefix is None else f"{prefix}.{step}", member)
-    elif not isinstance(value, (list, tuple)):
-        # 1 and 1.0 are equal in containment, so they must be spelled alike here.
-        whole = (
-            int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
-        )
-        yield prefix or "", orjson.dumps(whole).decode()[:LONGEST]
+    else:
+        yield prefix or "", spelling(value)[:LONGEST]
+
+
+def spelling(value: Json) -> str:
+    """JSON that is the same text for whatever containment takes as equal."""
+    return orjson.dumps(_plain(value), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(member) for member in value]
+    # 1 and 1.0 are equal.
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if whole else value
 
 
 def write_index(dialect: Dialect, kind: Kind, object_id: str, metadata: JsonObject) -> Transition[None]:

@@ -119,7 +119,7 @@ def _apply_strategy(
         return (), ()
     ids = yield from end_pending(dialect, "thread_id", new.thread_id, strategy)
     status = None if pending_outcome(strategy) == "deleted" else CANCELLED
-    reason = f"multitask strategy {strategy}"
+    reason = f"superseded by run {new.run_id} (multitask_strategy={strategy})"
     stopping = yield from request_stop(dialect, "thread_id", new.thread_id, strategy, reason)
     return tuple(EndedRun(run_id, new.thread_id, status) for run_id in ids), tuple(stopping)
 

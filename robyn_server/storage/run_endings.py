@@ -72,7 +72,7 @@ def cancel_run(
         yield from refresh_status(dialect, run.thread_id)
         return "ended", _ended(run, None if action == "rollback" else CANCELLED)
     if (yield from request_stop(dialect, "run_id", run.run_id, action, reason)):
-        return (yield from _stop_now_if_lost(dialect, run, action))
+        return (yield from _stop_now_if_lost(dialect, run, action, reason))
     rows = yield "SELECT status FROM run WHERE run_id = ?", (run.run_id,)
     if not rows:
         return "missing", None
@@ -80,12 +80,12 @@ def cancel_run(
 
 
 def _stop_now_if_lost(
-    dialect: Dialect, run: Run, action: CancelAction
+    dialect: Dialect, run: Run, action: CancelAction, reason: str
 ) -> Transition[tuple[CancelOutcome, EndedRun | None]]:
     """A worker whose lease is over will not come to stop the run."""
     if action == "rollback":
         return "requested", None
-    ending = Ending(CANCELLED)
+    ending = _cancelled(reason)
     rows = yield from _end_where(
         dialect, f"run_id = ? AND status = '{RUNNING}' AND lease_until < {dialect.now}", (run.run_id,), ending
     )
@@ -129,10 +129,10 @@ def recover_run(dialect: Dialect, run: Run, now: datetime, most: int) -> Transit
     yield from lock_thread(dialect, run.thread_id)
     lost = f"run_id = ? AND status = '{RUNNING}' AND lease_until < ?"
     key = (run.run_id, dialect.moment(now))
-    rows = yield f"SELECT failures, cancel_action FROM run WHERE {lost}" + dialect.lock, key
+    rows = yield f"SELECT failures, cancel_action, cancel_reason FROM run WHERE {lost}" + dialect.lock, key
     if not rows or rows[0][1] == "rollback":
         return None
-    failures, wish = rows[0]
+    failures, wish, reason = rows[0]
     if wish is None and failures < most:
         yield (
             f"UPDATE run SET status = '{PENDING}', failures = failures + 1, worker_id = NULL,"
@@ -140,7 +140,7 @@ def recover_run(dialect: Dialect, run: Run, now: datetime, most: int) -> Transit
             key,
         )
         return None
-    ending = Ending(CANCELLED) if wish else Ending("error", error=WORKER_LOST, run_error=WORKER_LOST)
+    ending = _cancelled(reason) if wish else Ending("error", error=WORKER_LOST, run_error=WORKER_LOST)
     yield from _end_where(dialect, lost, key, ending)
     yield from _end_on_thread(dialect, run.thread_id, ending)
     return _ended(run, ending.status)
@@ -158,6 +158,10 @@ def finish_rollback_of(dialect: Dialect, run: Run, ending: Ending) -> Transition
         return None
     yield from _end_on_thread(dialect, run.thread_id, ending)
     return _ended(run, None)
+
+
+def _cancelled(reason: str) -> Ending:
+    return Ending(CANCELLED, error={"error": "UserInterrupt", "message": reason})
 
 
 def _ended(run: Run, status: RunStatus | None) -> EndedRun:

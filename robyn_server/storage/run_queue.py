@@ -32,10 +32,13 @@ from robyn_server.storage.run_endings import (
 from robyn_server.storage.runs import COLUMNS, read_run
 from robyn_server.storage.thread_status import PENDING, RUNNING
 
-NOT_BLOCKED = f"""NOT EXISTS (SELECT 1 FROM run x WHERE x.thread_id = r.thread_id AND x.status = '{RUNNING}')
-  AND NOT EXISTS (SELECT 1 FROM run u WHERE u.thread_id = r.thread_id AND u.status = '{PENDING}'
-                  AND u.cancel_action IS NOT NULL)"""
-"""Nothing runs on the thread of pending run `r`, and nothing on it waits to be rolled back."""
+
+def not_blocked(dialect: Dialect) -> str:
+    """SQL test: nothing runs on the thread of pending run `r`, and nothing on it waits to be rolled back."""
+    return f"""NOT EXISTS (SELECT 1 FROM run x {dialect.by("run_active")}
+                  WHERE x.thread_id = r.thread_id AND x.status = '{RUNNING}')
+  AND NOT EXISTS (SELECT 1 FROM run u {dialect.by("run_unwanted")}
+                  WHERE u.thread_id = r.thread_id AND u.status = '{PENDING}' AND u.cancel_action IS NOT NULL)"""
 
 
 class SqlRunQueue:
@@ -54,11 +57,11 @@ class SqlRunQueue:
 
     async def claim(self, worker_id: str, lease: timedelta, free: Mapping[str, int]) -> list[Run]:
         """See `RunQueue`."""
-        return await self._db.write(lambda: _claim(self._dialect, worker_id, lease, free))
+        return await self._db.write(lambda: claim_runs(self._dialect, worker_id, lease, free))
 
     async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
         """See `RunQueue`."""
-        return await self._db.write(lambda: _heartbeat(self._dialect, worker_id, lease))
+        return await self._db.write(lambda: heartbeat_of(self._dialect, worker_id, lease))
 
     async def finish(self, run: Run, ending: Ending) -> bool:
         """See `RunQueue`. Also False when the run shall be rolled back and `ending` is something else: its
@@ -82,7 +85,7 @@ class SqlRunQueue:
 
     async def expired(self, now: datetime, limit: int = 100) -> list[Run]:
         """See `RunQueue`. Also pending runs that wait to be rolled back."""
-        return await self._db.read(lambda: _expired(self._dialect, now, limit))
+        return await self._db.read(lambda: expired_runs(self._dialect, now, limit))
 
     async def recover(self, run: Run, now: datetime, most: int) -> EndedRun | None:
         """See `RunQueue`."""
@@ -98,7 +101,7 @@ class SqlRunQueue:
 
     async def next_due(self) -> datetime | None:
         """See `RunQueue`. May lie in the past, when every slot of a lane is taken."""
-        return await self._db.read(lambda: _next_due(self._dialect))
+        return await self._db.read(lambda: next_due_moment(self._dialect))
 
 
 def claim_statement(dialect: Dialect) -> str:
@@ -109,17 +112,19 @@ def claim_statement(dialect: Dialect) -> str:
   lease_until = {dialect.plus("?")}, started_at = COALESCE(started_at, {dialect.now}),
   updated_at = {dialect.now}
 WHERE seq IN (
-  SELECT r.seq FROM run r WHERE r.status = '{PENDING}' AND r.lane = ? AND r.run_at <= {dialect.now}
-  AND {NOT_BLOCKED}
-  AND NOT EXISTS (SELECT 1 FROM run y WHERE y.thread_id = r.thread_id AND y.status = '{PENDING}'
-                  AND y.seq < r.seq AND y.run_at <= {dialect.now})
+  SELECT r.seq FROM run r {dialect.by("run_due")}
+  WHERE r.status = '{PENDING}' AND r.lane = ? AND r.run_at <= {dialect.now}
+  AND {not_blocked(dialect)}
+  AND NOT EXISTS (SELECT 1 FROM run y {dialect.by("run_due_thread")} WHERE y.thread_id = r.thread_id
+                  AND y.status = '{PENDING}' AND y.seq < r.seq AND y.run_at <= {dialect.now})
   ORDER BY r.priority DESC, r.run_at, r.seq LIMIT ?{dialect.skip_locked})
 RETURNING {COLUMNS}"""
 
 
-def _claim(
+def claim_runs(
     dialect: Dialect, worker_id: str, lease: timedelta, free: Mapping[str, int]
 ) -> Transition[list[Run]]:
+    """See `RunQueue.claim`."""
     claimed: list[Run] = []
     for lane, count in free.items():
         if count > 0:
@@ -128,7 +133,8 @@ def _claim(
     return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq))
 
 
-def _heartbeat(dialect: Dialect, worker_id: str, lease: timedelta) -> Transition[list[Held]]:
+def heartbeat_of(dialect: Dialect, worker_id: str, lease: timedelta) -> Transition[list[Held]]:
+    """See `RunQueue.heartbeat`."""
     rows = yield (
         f"UPDATE run SET lease_until = {dialect.plus('?')} WHERE worker_id = ? AND status = '{RUNNING}'"
         " RETURNING run_id, attempt, cancel_action, cancel_reason",
@@ -156,7 +162,8 @@ def _hand_back(dialect: Dialect, run: Run) -> Transition[bool]:
     return bool(rows) or (yield from let_lease_go(dialect, run))
 
 
-def _expired(dialect: Dialect, now: datetime, limit: int) -> Transition[list[Run]]:
+def expired_runs(dialect: Dialect, now: datetime, limit: int) -> Transition[list[Run]]:
+    """See `SqlRunQueue.expired`."""
     lost = yield (
         f"SELECT {COLUMNS} FROM run WHERE status = '{RUNNING}' AND lease_until < ?"
         " ORDER BY lease_until LIMIT ?",
@@ -177,9 +184,10 @@ def _release_all(dialect: Dialect) -> Transition[int]:
     return len(rows)
 
 
-def _next_due(dialect: Dialect) -> Transition[datetime | None]:
+def next_due_moment(dialect: Dialect) -> Transition[datetime | None]:
+    """See `SqlRunQueue.next_due`."""
     rows = yield (
-        f"SELECT r.run_at FROM run r WHERE r.status = '{PENDING}' AND {NOT_BLOCKED}"
+        f"SELECT r.run_at FROM run r {dialect.by('run_due_at')} WHERE r.status = '{PENDING}' AND {not_blocked(dialect)}"
         " ORDER BY r.run_at LIMIT 1",
         (),
     )

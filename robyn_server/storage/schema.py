@@ -61,9 +61,11 @@ INDEXES = (
     "CREATE INDEX thread_status ON thread(status, updated_at, thread_id)",
     "CREATE INDEX thread_expires ON thread(expires_at) WHERE expires_at IS NOT NULL",
     f"CREATE INDEX run_due ON run(lane, priority DESC, run_at, seq) WHERE status = '{PENDING}'",
-    f"CREATE INDEX run_due_at ON run(run_at) WHERE status = '{PENDING}'",
-    f"CREATE INDEX run_due_thread ON run(thread_id, seq, run_at) WHERE status = '{PENDING}'",
-    f"CREATE INDEX run_unwanted ON run(thread_id) WHERE status = '{PENDING}' AND cancel_action IS NOT NULL",
+    # The status stands in these so that SQLite takes them before run_thread, which holds ended runs too.
+    f"CREATE INDEX run_due_thread ON run(thread_id, status, seq, run_at) WHERE status = '{PENDING}'",
+    f"CREATE INDEX run_due_at ON run(run_at, thread_id) WHERE status = '{PENDING}'",
+    "CREATE INDEX run_unwanted ON run(status, thread_id)"
+    f" WHERE status = '{PENDING}' AND cancel_action IS NOT NULL",
     # At most one running run per thread: the invariant, kept by the database.
     f"CREATE UNIQUE INDEX run_active ON run(thread_id) WHERE status = '{RUNNING}'",
     f"CREATE INDEX run_lease ON run(lease_until) WHERE status = '{RUNNING}'",

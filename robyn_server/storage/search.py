@@ -1,23 +1,21 @@
 """Every search and count: conditions, metadata containment, order and paging.
 
-What SQL can say exactly is said in SQL, so a page is a fixed number of short statements. The rest (lists
-inside metadata, an authorizer's `$or`, the `values` of a thread) is tested in Python over growing batches of
-candidates, in the wanted order, until the page is full. Rows are tested in Python in either case: who may see
-what does not hang on an index alone.
+What SQL can say exactly is said in SQL, so a page is a fixed number of short statements. The rest (an authorizer's
+`$or`, the `values` of a thread, an empty object inside metadata) is tested in Python over growing batches of
+candidates, in the wanted order, until the page is full. Rows are tested in Python in either case: who may see what
+does not hang on an index alone.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import orjson
-
 from robyn_server.resources.metadata_filter import MetadataFilter, contains
 from robyn_server.resources.page import Page
 from robyn_server.resources.types import Json, JsonObject
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
-from robyn_server.storage.meta_index import LONGEST, Kind, leaves
+from robyn_server.storage.meta_index import LONGEST, Kind, leaves, spelling
 
 Item = TypeVar("Item")
 
@@ -26,6 +24,11 @@ FEW = 1000
 walked."""
 SMALLEST_BATCH = 100
 LARGEST_BATCH = 2000
+MOST_LEAVES = 20
+"""More metadata values than these are left to the test in Python."""
+
+_LEAF = "kind = ? AND path = ? AND value = ?"
+_MATCHES = f"(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE {_LEAF} LIMIT ?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Wanted(Generic[Item]):
             and self.visible.test is None
             and (dialect.meta_index or not wanted)
             and all(_is_indexed(member) for part in wanted for member in part.values())
+            and sum(len(leaves(part)) for part in wanted) <= MOST_LEAVES
         )
 
 
@@ -94,10 +98,11 @@ def search(dialect: Dialect, wanted: Wanted[Item], limit: int, offset: int) -> T
 
 def count(dialect: Dialect, wanted: Wanted[Item]) -> Transition[int]:
     """How many match."""
-    source = yield from _source(dialect, wanted)
+    exact = wanted.is_exact(dialect)
+    source = yield from _source(dialect, wanted, ordered=not exact)
     if source.empty:
         return 0
-    if wanted.is_exact(dialect):
+    if exact:
         rows = yield f"SELECT count(*) FROM {source.sql}", source.parameters
         return int(rows[0][0])
     return len((yield from _accepted(wanted, source, None)))
@@ -130,51 +135,66 @@ def _fetch(wanted: Wanted[Item], source: _Source, limit: int, offset: int) -> Tr
     return [wanted.read(row) for row in rows]
 
 
-def _source(dialect: Dialect, wanted: Wanted[Item]) -> Transition[_Source]:
-    conditions = [sql for sql, _ in wanted.conditions]
-    parameters = [value for _, values in wanted.conditions for value in values]
+def _source(dialect: Dialect, wanted: Wanted[Item], *, ordered: bool = True) -> Transition[_Source]:
+    """`ordered` False: all matches are wanted, so there is nothing to gain from walking an order's index."""
     marked = _leaves(wanted) if dialect.meta_index else []
     if not marked:
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return _Source(f"{wanted.kind} t{where}", parameters)
-    bounded = (
-        "(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE kind = ? AND path = ? AND value = ? LIMIT ?))"
-    )
+        return _walk(wanted, marked)
     rows = yield (
-        "SELECT " + ", ".join([bounded] * len(marked)),
-        [cell for path, value in marked for cell in (wanted.kind, path, value, FEW)],
+        "SELECT " + ", ".join([_MATCHES] * len(marked)),
+        [cell for leaf in marked for cell in (wanted.kind, *leaf, FEW)],
     )
-    fewest, (path, value) = min(zip(rows[0], marked, strict=True))
+    fewest, rarest = min(zip(rows[0], marked, strict=True))
     if fewest == 0:
         return _Source("", [], empty=True)
-    if fewest < FEW:
-        marked.remove((path, value))
-    probes = [_probe(wanted)] * len(marked)
-    probed = [cell for leaf in marked for cell in (wanted.kind, *leaf)]
-    if fewest == FEW:
-        return _Source(
-            f"{wanted.kind} t WHERE {' AND '.join([*conditions, *probes])}", [*parameters, *probed]
-        )
-    # CROSS JOIN keeps SQLite from turning the loops round.
-    driven = ["d.kind = ?", "d.path = ?", "d.value = ?", f"{wanted.key} = d.id", *conditions, *probes]
+    if ordered and fewest == FEW:
+        return _walk(wanted, marked)
+    marked.remove(rarest)
+    return _drive(wanted, rarest, marked, joined=ordered or bool(wanted.conditions))
+
+
+def _walk(wanted: Wanted[Any], marked: Sequence[tuple[str, str]]) -> _Source:
+    """Every row of the table is looked at, in whatever order is asked for."""
+    where = [*(sql for sql, _ in wanted.conditions), *[_probe(wanted.key)] * len(marked)]
+    parameters = [*_values(wanted), *_cells(wanted, marked)]
     return _Source(
-        f"meta_index d CROSS JOIN {wanted.kind} t WHERE {' AND '.join(driven)}",
-        [wanted.kind, path, value, *parameters, *probed],
+        f"{wanted.kind} t WHERE {' AND '.join(where)}" if where else f"{wanted.kind} t", parameters
     )
+
+
+def _drive(
+    wanted: Wanted[Any], rarest: tuple[str, str], others: Sequence[tuple[str, str]], *, joined: bool
+) -> _Source:
+    """Only the rows with one metadata value are looked at."""
+    where = [_LEAF, *[_probe("d.id")] * len(others)]
+    parameters = [*_cells(wanted, [rarest]), *_cells(wanted, others)]
+    if not joined:
+        return _Source(f"meta_index d WHERE {' AND '.join(where)}", parameters)
+    where += [f"{wanted.key} = d.id", *(sql for sql, _ in wanted.conditions)]
+    # CROSS JOIN keeps SQLite from turning the loops round.
+    return _Source(
+        f"meta_index d CROSS JOIN {wanted.kind} t WHERE {' AND '.join(where)}",
+        [*parameters, *_values(wanted)],
+    )
+
+
+def _probe(key: str) -> str:
+    return f"EXISTS (SELECT 1 FROM meta_index m WHERE m.kind = ? AND m.path = ? AND m.value = ? AND m.id = {key})"
+
+
+def _cells(wanted: Wanted[Any], marked: Sequence[tuple[str, str]]) -> list[str]:
+    return [cell for leaf in marked for cell in (wanted.kind, *leaf)]
+
+
+def _values(wanted: Wanted[Any]) -> list[Any]:
+    return [value for _, values in wanted.conditions for value in values]
 
 
 def _leaves(wanted: Wanted[Any]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys(leaves(wanted.metadata) + leaves(wanted.visible.equal)))
-
-
-def _probe(wanted: Wanted[Any]) -> str:
-    return (
-        "EXISTS (SELECT 1 FROM meta_index m WHERE m.kind = ? AND m.path = ? AND m.value = ?"
-        f" AND m.id = {wanted.key})"
-    )
+    return list(dict.fromkeys(leaves(wanted.metadata) + leaves(wanted.visible.equal)))[:MOST_LEAVES]
 
 
 def _is_indexed(part: Json) -> bool:
     if isinstance(part, dict):
         return bool(part) and all(_is_indexed(member) for member in part.values())
-    return not isinstance(part, (list, tuple)) and len(orjson.dumps(part)) < LONGEST
+    return len(spelling(part)) < LONGEST

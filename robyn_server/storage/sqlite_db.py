@@ -25,13 +25,25 @@ _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _TROUBLE = _FULL | _IN_USE | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM}
 
 
+class Connection(sqlite3.Connection):
+    """Knows the moment when the transition under way began: SQLite would ask the clock anew for each place in a
+    statement that names it."""
+
+    moment: float = 0.0
+
+
 def connect(
     path: Path, *, synchronous: Literal["OFF", "NORMAL", "FULL"] = "NORMAL", shrinkable: bool = False
-) -> sqlite3.Connection:
+) -> Connection:
     """A connection as all of ours are: WAL, no implicit transactions, usable from any one thread at a time. A
     `shrinkable` file (to be said when it is made) gives pages back by `PRAGMA incremental_vacuum`."""
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=256
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=10,
+        cached_statements=256,
+        factory=Connection,
     )
     # The timeout first: two processes that open a new file together would else refuse one another.
     for pragma in (
@@ -45,13 +57,14 @@ def connect(
         "journal_size_limit = 67108864",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    # "deterministic" makes SQLite ask once for each statement, so one statement sees one moment.
-    connection.create_function("clock_timestamp", 0, time.time, deterministic=True)
+    # "deterministic" lets SQLite ask once for each statement instead of once for each row.
+    connection.create_function("clock_timestamp", 0, lambda: connection.moment, deterministic=True)
     return connection
 
 
-def run_transition(connection: sqlite3.Connection, start: Start[T]) -> T:
+def run_transition(connection: Connection, start: Start[T]) -> T:
     """Run a transition inside whatever transaction the connection is in."""
+    connection.moment = time.time()
     transition = start()
     rows: list[Row] = []
     try:
@@ -106,7 +119,7 @@ class SqliteDb:
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._writer.start()
         self._local = threading.local()
-        self._reading: list[sqlite3.Connection] = []
+        self._reading: list[Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
 
     async def read(self, start: Start[T]) -> T:
@@ -138,7 +151,7 @@ class SqliteDb:
             connection.close()
 
     def _read(self, start: Start[T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection: Connection | None = getattr(self._local, "connection", None)
         try:
             if connection is None:
                 connection = connect(self._path)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 
@@ -102,10 +103,6 @@ def _words(text: str) -> list[AIMessageChunk]:
 
 def tool_call(name: str, arguments: Sequence[str], call_id: str, index: int = 0) -> list[AIMessageChunk]:
     """The chunks of one tool call, its JSON arguments in pieces."""
-    pieces = [{"name": name, "args": "", "id": call_id}] + [
-        {"name": None, "args": piece, "id": None} for piece in arguments
-    ]
-    return [
-        AIMessageChunk(content="", tool_call_chunks=[{**piece, "index": index, "type": "tool_call_chunk"}])
-        for piece in pieces
-    ]
+    chunks = [tool_call_chunk(name=name, args="", id=call_id, index=index)]
+    chunks += [tool_call_chunk(args=piece, index=index) for piece in arguments]
+    return [AIMessageChunk(content="", tool_call_chunks=[chunk]) for chunk in chunks]

@@ -3,6 +3,7 @@
 Surfaces are tables of `Route`s. Handlers are plain functions that a test may call.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -53,8 +54,14 @@ class Request:
         return values[-1] if values else None
 
 
+ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""NUL in a string: no database takes it, so it is read as U+FFFD, as the reference does."""
+
+
 def parse_json(body: bytes) -> Json:
     """JSON as the reference reads it. Raises `Unprocessable`."""
+    if b"\\u0000" in body:
+        body = ESCAPED_NUL.sub(rb"\1\\ufffd", body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""What a graph streams -> the events of a run. Pure: no I/O, no clock.
+"""What a graph streams -> the events of a run. No I/O, no clock.
 
 mapper = ChunkMapper(modes, subgraphs=True)
 async for chunk in mapper.open(graph, input, config, context=context, durability="async"):
@@ -20,6 +20,7 @@ from robyn_server.resources.encoding import EncodedOnce, encode
 from robyn_server.resources.run import StreamMode
 from robyn_server.resources.types import Json, JsonObject
 from robyn_server.worker.checkpoint_chunks import told_checkpoint, told_debug
+from robyn_server.worker.event_chunks import settled
 from robyn_server.worker.message_chunks import MessagesSoFar
 
 Frame: TypeAlias = tuple[str, bytes]
@@ -72,7 +73,7 @@ class ChunkMapper:
         """
         options |= {"stream_mode": self.graph_modes, "subgraphs": self.graph_subgraphs}
         if self.uses_events:
-            return graph.astream_events(input, config, version="v2", **options)
+            return settled(graph.astream_events(input, config, version="v2", **options))
         return graph.astream(input, config, **options)
 
     @property

@@ -16,6 +16,7 @@ from robyn_server.engine.snapshots import state_outcome
 from robyn_server.errors import DomainError, Unavailable
 from robyn_server.graphs.interfaces import Graph
 from robyn_server.resources.clock import now
+from robyn_server.resources.encoding import encode
 from robyn_server.resources.failure import public_error
 from robyn_server.resources.run import Ending, Run
 from robyn_server.resources.thread import StateOutcome
@@ -82,44 +83,49 @@ class Executor:
         secrets: Mapping[str, JsonObject] = (
             orjson.loads(parts.sealer.open(run.secrets)) if run.secrets else {}
         )
-        said, context = executed(run, secrets, parts.base_url, parts.settings.recursion_limit)
+        said, context = executed(run, secrets, parts.base_url, parts.settings)
         said, context = context_for_graph(said, context, parts.graphs.context_properties(run.graph_id))
         config = cast(RunnableConfig, {**said, "run_id": UUID(run.run_id)})
-        async with parts.graphs.open(
-            run.graph_id,
-            config,
-            checkpointer=self._saver(job),
-            store=parts.storage.store,
-            context=context,
-        ) as graph:
-            data = graph_input(run.kwargs)
-            if run.attempt > 1 and await self._has_begun(run):
-                data = None
-                config["configurable"].pop("checkpoint_id", None)
-            try:
+        opening = True
+        try:
+            async with parts.graphs.open(
+                run.graph_id,
+                config,
+                checkpointer=self._saver(job),
+                store=parts.storage.store,
+                context=context,
+            ) as graph:
+                opening = False
+                data = await self._input(run, config)
                 async for chunk in mapper.open(graph, data, config, context=context, **_options(run)):
                     events = mapper.events_from(chunk)
                     if events:
                         log.append(run.thread_id, run.run_id, run.attempt, run.resumable, events)
                         await log.room()
-            except Exception as error:
-                # The last frame of a failed stream; a stop from outside says nothing.
-                if job.stop is None and not _is_infrastructure(error):
-                    frame = ("error", error_frame(error))
-                    log.append(run.thread_id, run.run_id, run.attempt, run.resumable, [frame])
-                raise
+        except Exception as error:
+            # The last frame of a failed stream; a stop from outside says nothing.
+            if job.stop is None and not _is_infrastructure(error):
+                frame = ("error", error_frame(error, opening=opening))
+                log.append(run.thread_id, run.run_id, run.attempt, run.resumable, [frame])
+            raise
+
+    async def _input(self, run: Run, config: RunnableConfig) -> Any:
+        """What the graph is given. An attempt after a crash goes on from the newest checkpoint of the run; without
+        one it starts over, on a thread as it was before the run."""
+        if run.attempt == 1 or run.temporary:
+            return graph_input(run.kwargs)
+        checkpoints = self._parts.storage.checkpoints
+        if await checkpoints.newest_run_id(run.thread_id) == run.run_id:
+            config["configurable"].pop("checkpoint_id", None)
+            return None
+        await checkpoints.delete_run(run.thread_id, run.run_id)
+        return graph_input(run.kwargs)
 
     def _saver(self, job: Job) -> GuardedSaver | None:
         if job.run.temporary:
             return None
         saver = self._parts.storage.checkpoints.saver()
         return GuardedSaver(saver, lambda: job.holds_lease, self._parts.settings.secret_config_keys)
-
-    async def _has_begun(self, run: Run) -> bool:
-        """Whether an earlier attempt left a checkpoint to go on from."""
-        if run.temporary:
-            return False
-        return await self._parts.storage.checkpoints.newest_run_id(run.thread_id) == run.run_id
 
     async def _gave_back(self, job: Job, failure: BaseException | None) -> bool:
         """Whether the run is no longer ours to finish: lost, handed back, or to be tried again."""
@@ -217,8 +223,11 @@ def _result(run: Run, ending: Ending, mapper: ChunkMapper) -> bytes:
     """What those who wait shall read when the run's frames do not show its values."""
     if "values" in run.kwargs["stream_mode"]:
         return b""
-    if ending.state is not None and ending.state.values is not None:
-        return ending.state.values
+    state = ending.state
+    if state is not None and state.interrupts:
+        return encode({"__interrupt__": [one for task in state.interrupts.values() for one in task]})
+    if state is not None and state.values is not None:
+        return state.values
     return mapper.last_values or b""
 
 

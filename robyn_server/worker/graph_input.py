@@ -20,9 +20,8 @@ def _command(command: Mapping[str, Json]) -> Command[Any]:
         said["resume"] = command["resume"]
     if command.get("update") is not None:
         said["update"] = _update(command["update"])
-    if command.get("goto") is not None:
-        said["goto"] = _goto(command["goto"])
-    return Command(**said)
+    # None rather than left out: LangGraph then refuses a resume where there is nothing to resume, as the reference.
+    return Command(**said, goto=_goto(command.get("goto")))
 
 
 def _update(update: Json) -> Any:

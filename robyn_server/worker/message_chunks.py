@@ -90,9 +90,4 @@ def _takes_text(whole: BaseMessageChunk) -> bool:
 
 
 def _calls_tools(fields: dict[str, Json]) -> bool:
-    return bool(
-        fields["tool_call_chunks"]
-        or fields["tool_calls"]
-        or fields["invalid_tool_calls"]
-        or "tool_calls" in fields["additional_kwargs"]
-    )
+    return bool(fields["tool_call_chunks"] or fields["tool_calls"] or fields["invalid_tool_calls"])

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.waiting import free_port, listens, until
+
 HERE = Path(__file__).parent
 SHIPPED = HERE.parent.parent / "deploy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
@@ -62,23 +64,6 @@ class Proxied:
         assert self.backend.poll() is None
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def wait_for_port(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        assert process.poll() is None, "it has ended"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, "nobody listens"
-            time.sleep(0.02)
-
-
 def configuration(folder: Path, port: int, backend_port: int) -> Path:
     """Filled in as the file's head says; the timeout for headers is shortened for the test's sake."""
     shipped = SHIPPED.read_text()
@@ -106,8 +91,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     backend = subprocess.Popen([sys.executable, str(HERE / "backend.py"), str(backend_port)])
     nginx = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(configuration(folder, port, backend_port))])
     try:
-        wait_for_port(backend_port, backend)
-        wait_for_port(port, nginx)
+        until(lambda: listens(backend_port) and listens(port), "nginx or its backend does not listen")
         yield Proxied(port, backend)
     finally:
         nginx.terminate()

@@ -48,9 +48,14 @@ def talking(model: ScriptedModel) -> StateGraph:
     return builder(Talk, ("agent", agent))
 
 
-def react() -> StateGraph:
-    """Calls the weather tool, then answers."""
-    model = ScriptedModel(script=[tool_call("weather", ['{"city": ', '"Rome"}'], "call_1"), "it is sunny"])
+def react(calls: int = 1) -> StateGraph:
+    """Calls the weather tool, so many times at once, then answers."""
+    asked = [
+        chunk
+        for index in range(calls)
+        for chunk in tool_call("weather", ['{"city": ', '"Rome"}'], f"call_{index + 1}", index)
+    ]
+    model = ScriptedModel(script=[asked, "it is sunny"])
 
     async def agent(state: Talk, config: RunnableConfig) -> Any:
         return {"messages": [await model.ainvoke(state["messages"], config)]}

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import gone, until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -41,22 +43,6 @@ class Scene:
         """The pid of the nth child, once it is ready."""
         until(lambda: len(self.pids()) >= nth)
         return self.pids()[nth - 1]
-
-
-def until(fact: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.fixture
@@ -123,7 +109,7 @@ def test_the_child_dies_with_a_killed_supervisor(scene: Scene) -> None:
     top = scene.start()
     child = scene.child()
     top.kill()
-    until(lambda: gone(child), seconds=1.0)
+    until(lambda: gone(child), seconds=1)
 
 
 def test_a_stop_during_the_back_off_ends_at_once(scene: Scene) -> None:
@@ -146,7 +132,7 @@ def test_a_changed_file_restarts_the_child(scene: Scene, tmp_path: Path) -> None
     assert scene.lines()[1] == f"signal {int(signal.SIGTERM)}"
 
 
-def test_the_lifeline_alone_also_ends_the_child(scene: Scene, tmp_path: Path) -> None:
+def test_the_lifeline_alone_also_ends_the_child() -> None:
     """Systems without a parent-death signal rely on the pipe."""
     program = (
         "import os, sys, threading; from robyn_server.supervisor import die_at_end_of;"

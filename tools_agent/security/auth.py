@@ -27,7 +27,8 @@ async def authenticate(authorization: str | None) -> dict[str, Any]:
         raise Auth.exceptions.HTTPException(500, "Supabase client not initialized")
     try:
         answer = await asyncio.to_thread(lambda: _client(url, key).auth.get_user(token))
-    except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody is let in
+    except Exception as error:
+        # Whatever went wrong, nobody is let in.
         raise Auth.exceptions.HTTPException(401, "Authentication error: the token was refused") from error
     if answer is None or not answer.user:
         raise Auth.exceptions.HTTPException(401, "Invalid token or user not found")
@@ -41,8 +42,7 @@ async def deny(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool:
     return _is_studio(ctx)
 
 
-@auth.on.threads
-@auth.on.crons
+@auth.on(resources=("threads", "crons"))
 async def own(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> dict[str, str] | None:
     """Threads, their runs, and crons: everybody his own."""
     if _is_studio(ctx):

@@ -1,5 +1,7 @@
 """Nouns as clients see them: JSON objects with the reference's keys, in its order."""
 
+from datetime import UTC, datetime
+
 import orjson
 from langgraph.store.base import Item, SearchItem
 
@@ -84,14 +86,19 @@ def item_document(item: Item) -> JsonObject:
         "namespace": list(item.namespace),
         "key": item.key,
         "value": item.value,
-        "created_at": iso(item.created_at),
-        "updated_at": iso(item.updated_at),
+        "created_at": _iso_utc(item.created_at),
+        "updated_at": _iso_utc(item.updated_at),
     }
 
 
 def found_item_document(item: SearchItem) -> JsonObject:
     """An item of `POST /store/items/search`."""
     return {**item_document(item), "score": item.score}
+
+
+def _iso_utc(moment: datetime) -> str:
+    """LangGraph's SQLite store gives UTC without saying so."""
+    return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def raw_json(encoded: bytes | None) -> Json:

@@ -1,5 +1,6 @@
 """Routes of the store."""
 
+from robyn_server.errors import Unprocessable
 from robyn_server.surfaces.langgraph.documents import found_item_document, item_document
 from robyn_server.surfaces.langgraph.reading import bad_label, json_object, query_flag
 from robyn_server.web.routing import Reply, Request, Route
@@ -44,7 +45,9 @@ async def delete_item(request: Request) -> Reply:
 async def search_items(request: Request) -> Reply:
     """Search items below a namespace, by filter and by meaning."""
     body = json_object(request)
-    prefix = body.get("namespace_prefix") or []
+    prefix = body.get("namespace_prefix")
+    if prefix is None:
+        raise Unprocessable('"namespace_prefix" is a required property')
     if refusal := bad_label(prefix):
         return refusal
     found = await request.engine.store.search(

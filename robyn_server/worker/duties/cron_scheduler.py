@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from robyn_server.engine import Engine
@@ -39,7 +40,7 @@ class CronScheduler:
         return fired
 
     async def _create_run(self, cron: Cron, run_id: str) -> bool:
-        engine = self._engine.acting_for(Caller.from_json(cron.caller))
+        engine = self._engine.acting_for(_caller(cron))
         try:
             await engine.runs.fire_cron(cron, run_id)
         except Unavailable:
@@ -48,6 +49,15 @@ class CronScheduler:
             logger.warning("Cron could not fire: %s", error.message, extra={"cron_id": cron.cron_id})
             return False
         return True
+
+
+def _caller(cron: Cron) -> Caller:
+    """Who made the cron. Its runs always see a user object, an anonymous one if need be."""
+    caller = Caller.from_json(cron.caller)
+    if caller.user is not None:
+        return caller
+    user = {"identity": caller.identity, "display_name": caller.display_name, "is_authenticated": True}
+    return replace(caller, user=user)
 
 
 def _next(cron: Cron, now: datetime) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from operator import add
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.runnables import RunnableConfig
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Durability, interrupt
@@ -290,6 +291,38 @@ async def test_a_failed_upkeep_changes_nothing_and_the_savers_go_on(checkpoints:
     await asyncio.wait([working])
     assert await rows(checkpoints) == before
     await run(checkpoints, asking(), "r2", Command(resume="a"))
+
+
+def joined(before: list[str], writes: Sequence[list[str]]) -> list[str]:
+    return [*before, *(word for write in writes for word in write)]
+
+
+class Deltas(TypedDict, total=False):
+    words: Annotated[list[str], DeltaChannel(joined)]
+
+
+async def test_upkeep_copes_with_channels_that_store_only_changes(checkpoints: SqliteCheckpoints) -> None:
+    builder = StateGraph(Deltas)
+    builder.add_node("say", lambda _: {"words": ["said"]})
+    builder.add_edge(START, "say")
+    await run(checkpoints, builder, "r1", {"words": ["one"]})
+    await run(checkpoints, builder, "r2", {"words": ["two"]})
+    await checkpoints.delete_run(THREAD, "r2")
+    assert (await state(checkpoints, builder)).values == {"words": ["one", "said"]}
+    await checkpoints.keep_latest(THREAD)
+    await checkpoints.copy_thread(THREAD, "copy")
+    for thread_id in (THREAD, "copy"):
+        assert (await state(checkpoints, builder, thread_id)).values == {"words": ["one", "said"]}
+
+
+async def test_a_saver_serves_sync_graphs_in_other_threads(checkpoints: SqliteCheckpoints) -> None:
+    ready = asking().compile(checkpointer=checkpoints.saver())
+    await asyncio.to_thread(ready.invoke, {"count": 1}, config("r1"))
+    before = await rows(checkpoints)
+    await asyncio.to_thread(ready.invoke, Command(resume="a"), config("r2"))
+    assert await rows(checkpoints) != before
+    await checkpoints.delete_run(THREAD, "r2")
+    assert await rows(checkpoints) == before
 
 
 @dataclass

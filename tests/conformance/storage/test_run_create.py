@@ -123,7 +123,9 @@ async def test_rollback_deletes_what_is_pending_and_hides_what_runs(queue: Queue
     assert (await queue.claim_one()).run_id == queued.run.run_id
 
 
-async def test_rolling_back_a_pending_run_that_has_left_checkpoints_waits_for_the_sweeper(queue: Queue) -> None:
+async def test_rolling_back_a_pending_run_that_has_left_checkpoints_waits_for_the_sweeper(
+    queue: Queue,
+) -> None:
     await queue.add(T)
     first = await queue.claim_one()
     assert await queue.queue.hand_back(first)

@@ -14,7 +14,10 @@ GRAPHS = Path(__file__).parents[2] / "graphs"
 
 def loaded(config_file):
     extend_path(config_file)
-    return {graph_id: load(config_file, graph_id, spec) for graph_id, spec in config_file.graphs.items()}
+    return {
+        graph_id: load(config_file, f"Graph '{graph_id}'", spec)
+        for graph_id, spec in config_file.graphs.items()
+    }
 
 
 def test_two_graphs_of_one_file_share_the_module(write):
@@ -80,3 +83,9 @@ def test_a_file_that_exits_is_an_import_error(write, tmp_path):
     (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n")
     with pytest.raises(StartupError, match="SystemExit: 3"):
         GraphRegistry(write({"a": "./leaves.py:graph"}))
+
+
+def test_a_long_complaint_becomes_one_line(write, tmp_path):
+    (tmp_path / "complains.py").write_text("raise ValueError('first\\n  second')\n")
+    with pytest.raises(StartupError, match="ValueError: first second. Correct that file"):
+        GraphRegistry(write({"a": "./complains.py:graph"}))

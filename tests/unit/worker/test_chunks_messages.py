@@ -50,9 +50,7 @@ async def test_tool_calls_are_parsed_leniently_and_tool_messages_come_whole() ->
 
 
 async def test_tuples_are_named_messages_and_hold_chunk_and_metadata() -> None:
-    _, frames = await run(
-        streaming.talking(ScriptedModel(script=["one two"])), HELLO, ["messages-tuple"]
-    )
+    _, frames = await run(streaming.talking(ScriptedModel(script=["one two"])), HELLO, ["messages-tuple"])
     assert names(frames) == ["messages"] * 3
     chunk, metadata = frames[0][1]
     assert chunk["type"] == "AIMessageChunk"
@@ -87,12 +85,23 @@ async def test_messages_of_a_subgraph_come_whole_unless_subgraphs_are_streamed()
     assert {name.partition(":")[0] for name in names(tuples)} == {"messages|inner"}
 
 
+@pytest.mark.parametrize("subgraphs", [False, True])
+async def test_events_tell_messages_by_the_ids_that_values_tell(subgraphs: bool) -> None:
+    _, frames = await run(streaming.react(calls=2), HELLO, ["events", "values"], subgraphs=subgraphs)
+    results = [data["data"]["output"] for _, data in frames if data.get("event") == "on_tool_end"]
+    final = [data for name, data in frames if name == "values"][-1]["messages"]
+    known = {message.get("tool_call_id"): message["id"] for message in final}
+    assert [result["id"] for result in results] == [known[result["tool_call_id"]] for result in results]
+    assert len(results) == 2
+
+
 async def test_a_model_that_dies_has_said_its_words() -> None:
     model = ScriptedModel(script=[RuntimeError("exploded")], before_failing="about to")
     frames: list[Any] = []
     with pytest.raises(RuntimeError, match="exploded"):
-        _, frames = await run(streaming.talking(model), HELLO, ["messages"])
-    assert frames == []
+        await run(streaming.talking(model), HELLO, ["messages"], frames=frames)
+    assert names(frames) == ["messages/metadata", "messages/partial", "messages/partial"]
+    assert frames[-1][1][0]["content"] == "about to"
 
 
 def chunk(content: Any = "", **fields: Any) -> AIMessageChunk:

@@ -1,5 +1,6 @@
 """Every stream mode: names, shapes and order of its frames."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -19,6 +20,7 @@ async def run(
     builder: StateGraph, data: Any, modes: list[str], *, saver: Any = None, thread: str = "t", **options: Any
 ) -> tuple[ChunkMapper, list[tuple[str, Any]]]:
     subgraphs = options.pop("subgraphs", False)
+    frames: list[tuple[str, Any]] = options.pop("frames", [])
     mapper = ChunkMapper(modes, subgraphs=subgraphs, secret_names=("house_key",))  # type: ignore[arg-type]
     graph = builder.compile(checkpointer=saver or InMemorySaver())
     config: Any = {
@@ -30,7 +32,6 @@ async def run(
             "langgraph_auth_user": {"identity": "ann", "token": SECRET},
         },
     }
-    frames: list[tuple[str, Any]] = []
     async for chunk in mapper.open(graph, data, config, **options):
         for name, data_bytes in mapper.events_from(chunk):
             assert b"\n" not in data_bytes
@@ -126,6 +127,16 @@ async def test_namespaces_are_appended_to_the_mode() -> None:
     assert names(quiet) == ["updates"]
 
 
+async def test_only_the_root_graph_says_values_and_interrupts_of_the_run() -> None:
+    mapper, frames = await run(streaming.nested(streaming.asking()), {"log": []}, ["values"], subgraphs=True)
+    assert [name.partition(":")[0] for name, data in frames if "__interrupt__" in data] == [
+        "values|inner",
+        "values",
+    ]
+    assert len(mapper.interrupts) == 1
+    assert mapper.last_values == b'{"log":[]}'
+
+
 async def test_events_carry_the_other_modes_and_swallow_the_root_stream() -> None:
     mapper, frames = await run(streaming.writing("hello"), {"log": []}, ["events", "custom", "values"])
     events = [data for name, data in frames if name == "events"]
@@ -141,6 +152,33 @@ async def test_events_alone_still_know_the_values() -> None:
     mapper, frames = await run(streaming.writing("hello"), {"log": []}, ["events"])
     assert set(names(frames)) == {"events"}
     assert mapper.last_values == b'{"log":["written"]}'
+
+
+@pytest.mark.parametrize("modes", [["values"], ["events"]])
+async def test_closing_the_stream_stops_the_graph(modes: list[str]) -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def endless(state: streaming.Steps) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    mapper = ChunkMapper(modes)  # type: ignore[arg-type]
+    graph = streaming.builder(streaming.Steps, ("endless", endless)).compile()
+
+    async def read() -> None:
+        async for chunk in mapper.open(graph, {"log": []}, {}):
+            mapper.events_from(chunk)
+
+    async with asyncio.timeout(5):
+        reader = asyncio.create_task(read())
+        await begun.wait()
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        await stopped.wait()
 
 
 @pytest.mark.parametrize("subgraphs", [False, True])

@@ -1,0 +1,110 @@
+"""What the commands do. Imports the whole server; `cli.py` imports it where that is wanted."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from robyn_server import environment, runtime
+from robyn_server.app import SURFACES, open_application
+from robyn_server.banner import banner, base_url
+from robyn_server.errors import StartupError, Unavailable
+from robyn_server.graphs.check import check as check_graphs
+from robyn_server.observability.logging import configure_logging
+from robyn_server.settings import Settings, read_settings
+from robyn_server.storage.backup import back_up
+from robyn_server.storage.data_dir import hold_data_dir
+from robyn_server.storage.migrations import migrate as bring_up_to_date
+from robyn_server.web import listening
+from robyn_server.web.server import run_server
+
+logger = logging.getLogger(__name__)
+
+Overrides = Mapping[str, str]
+"""Fields of `Settings` that were given on the command line, as text."""
+
+
+def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
+    """Serve until told to stop; `ready` is called once the port is bound. Raises `StartupError` before that."""
+    settings = configured(overrides)
+    listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
+    # Held until this process ends, by whatever end.
+    hold_data_dir(settings.data_dir)
+    prepared = runtime.prepare(settings)
+
+    def is_ready() -> None:
+        announce(settings, prepared.graphs.ids())
+        ready()
+
+    run_server(settings, lambda: open_application(prepared), ready=is_ready)
+    return 0
+
+
+def check(overrides: Overrides) -> int:
+    """Print what loads and what does not; 1 when something that is needed does not."""
+    report = check_graphs(configured(overrides).config_path)
+    for line in report.lines:
+        say(line)
+    return 0 if report.ok else 1
+
+
+def routes(overrides: Overrides) -> int:
+    """Print the table of routes."""
+    prefix = configured(overrides).mount_prefix
+    table = sorted(
+        (prefix + route.path, route.method, route.summary) for surface in SURFACES for route in surface.routes
+    )
+    width = max(len(path) for path, _, _ in table)
+    for path, method, summary in table:
+        say(f"{method:<7} {path:<{width}}  {summary}".rstrip())
+    return 0
+
+
+def migrate(overrides: Overrides) -> int:
+    """Bring the database up to date. Raises `StartupError`."""
+    data_dir = configured(overrides).data_dir
+    held = hold_data_dir(data_dir)
+    try:
+        steps = bring_up_to_date(data_dir)
+    finally:
+        held.release()
+    say(f"{data_dir}: {steps} step(s) applied, the database is up to date.")
+    return 0
+
+
+def backup(overrides: Overrides, target: Path) -> int:
+    """Copy the databases, also while a server works on them. Raises `StartupError`."""
+    data_dir = configured(overrides).data_dir
+    try:
+        copies = back_up(data_dir, target) if data_dir.is_dir() else []
+    except Unavailable as error:
+        raise StartupError(error.message) from error
+    if not copies:
+        raise StartupError(f"There is no database in {data_dir}: name the server's folder with --data-dir.")
+    for copy in copies:
+        say(f"{copy} ({copy.stat().st_size} bytes)")
+    return 0
+
+
+def configured(overrides: Overrides) -> Settings:
+    """The settings, with the project's variables shown to its graphs and logging as wished."""
+    settings = read_settings(overrides, os.environ)
+    environment.provide(environment.read_sources(settings.config_path, os.environ).project)
+    configure_logging(settings)
+    return settings
+
+
+def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
+    """Say that the server is ready: to a person, or as one log line where machines read."""
+    storage = f"SQLite in {settings.data_dir}"
+    if settings.log_format == "json":
+        logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
+        return
+    sys.stdout.write(banner(settings, graph_ids, storage))
+    sys.stdout.flush()
+
+
+def say(line: str) -> None:
+    """A line of a command's answer."""
+    sys.stdout.write(f"{line}\n")

@@ -1,0 +1,1 @@
+"""Routes about the server itself: health, numbers, documentation. All of them are public."""

@@ -1,0 +1,126 @@
+"""One line for each answered request, two for a stream. No query, no header, no body: they may hold secrets."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+import orjson
+
+from robyn_server.web.application import RequestObserver
+from robyn_server.web.routing import Request
+
+LINES_EVERY = 0.1
+"""Seconds. Lines are written together: one at a time they would cost as much as the request."""
+
+
+Moment: TypeAlias = Literal["", "stream opened", "stream closed", "stream left by client"]
+
+
+class Line(NamedTuple):
+    """What is known of one answer; `moment` tells the two lines of a stream apart."""
+
+    at: float
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    request_id: str
+    caller: str
+    moment: Moment
+
+
+class AccessLog:
+    """Call from the loop's thread. `observer` counts every answered request, also when no line is written."""
+
+    def __init__(
+        self, log_format: Literal["json", "console"], enabled: bool, observer: RequestObserver | None = None
+    ) -> None:
+        self._form: Callable[[Line], str] = _json if log_format == "json" else _console
+        self._enabled = enabled
+        self._observer = observer
+        self._lines: list[Line] = []
+
+    def answered(self, request: Request, route_path: str, status: int, started: float) -> None:
+        """A whole answer was given; `started` is a `time.perf_counter()`."""
+        self._add(request, route_path, status, started, "", count=True)
+
+    def opened(self, request: Request, route_path: str, status: int, started: float) -> None:
+        """A stream was opened: it counts as answered now."""
+        self._add(request, route_path, status, started, "stream opened", count=True)
+
+    def closed(
+        self, request: Request, route_path: str, status: int, started: float, *, by_client: bool
+    ) -> None:
+        """A stream is over; `by_client`: its reader left early."""
+        moment: Moment = "stream left by client" if by_client else "stream closed"
+        self._add(request, route_path, status, started, moment, count=False)
+
+    def _add(
+        self,
+        request: Request,
+        route_path: str,
+        status: int,
+        started: float,
+        moment: Moment,
+        *,
+        count: bool,
+    ) -> None:
+        milliseconds = (time.perf_counter() - started) * 1_000
+        if count and self._observer is not None:
+            self._observer.request_ended(request.method, route_path, status, milliseconds)
+        if not self._enabled:
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_later(LINES_EVERY, self.flush)
+        self._lines.append(
+            Line(
+                time.time(),
+                request.method,
+                request.path,
+                status,
+                milliseconds,
+                request.request_id,
+                request.caller.identity,
+                moment,
+            )
+        )
+
+    def flush(self) -> None:
+        """Write the lines collected so far to stderr."""
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stderr.write("".join(map(self._form, lines)))
+            sys.stderr.flush()
+
+
+def _console(line: Line) -> str:
+    at = datetime.fromtimestamp(line.at).strftime("%H:%M:%S.%f")[:-3]
+    moment = f"  {line.moment}" if line.moment else ""
+    caller = f"  caller={_printable(line.caller)}" if line.caller else ""
+    return (
+        f"{at} INFO    web.access  {line.method} {_printable(line.path)} {line.status} "
+        f"{line.milliseconds:.1f} ms{moment}  request_id={line.request_id}{caller}\n"
+    )
+
+
+def _json(line: Line) -> str:
+    fields = {
+        "time": datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds"),
+        "level": "INFO",
+        "logger": "robyn_server.web.access",
+        "message": line.moment or "answered",
+        "method": line.method,
+        "path": line.path,
+        "status": line.status,
+        "ms": round(line.milliseconds, 1),
+        "request_id": line.request_id,
+        "caller": line.caller,
+    }
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,289 @@
+"""Long answers. Robyn pulls the body of a stream from a blocking iterator on a thread; here is what feeds it.
+
+- The iterator is `iter(partial(SimpleQueue.get), None)`: the thread runs C code only, which halves the cost of a chunk.
+- One flusher serves all streams: it joins what has come since and hands each stream one chunk. After a flush of n
+  chunks it pauses n * COST, so a busy server sends fewer, larger chunks, and an idle one sends at once.
+- A chunk is handed over only when the one before was taken. A slow client's chunks grow together, up to
+  MOST_UNSENT; then its source is no longer read.
+- Only a failing write tells that a client has left: see `OpenStream.probe`.
+- A waiting stream holds a thread. When more streams are open than there are threads, idle ones are made to let go
+  of theirs (an empty chunk is not sent) whenever data waits for a thread.
+
+Everything runs on the loop's thread but the iterators. Of Robyn it knows `get_version` only.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from queue import SimpleQueue
+from typing import Any
+
+from robyn.robyn import get_version
+
+from robyn_server.web.errors import last_chunk
+from robyn_server.web.routing import EventStream
+
+COST = 60e-6
+"""Seconds of CPU that one chunk costs."""
+
+LONGEST_PAUSE = 0.05
+RETRY = 0.005
+RETRY_SLOW = 0.05
+SLOW_AFTER = 0.5
+"""Seconds after which a chunk that nobody took is looked at less often."""
+
+GAP = 0.4
+"""Seconds between the writes of a probe; above a usual round trip, so that a reset has come back in between."""
+
+TICK = 0.2
+TICK_CROWDED = 0.1
+STARVED_AFTER = 0.05
+STARVED_UNTIL = 5.0
+"""A chunk that waits longer than this waits for a slow client, not for a thread."""
+
+MOST_UNSENT = 4 << 20
+"""Bytes."""
+
+
+class OpenStream:
+    """One stream, from the handler's answer until its body is dropped by Robyn."""
+
+    def __init__(
+        self, hub: "StreamHub", answer: EventStream, request_id: str, on_closed: Callable[[bool], None]
+    ) -> None:
+        self.answer = answer
+        self.ended = False
+        self._hub = hub
+        self._request_id = request_id
+        self._on_closed = on_closed
+        self._chunks: SimpleQueue[bytes | None] = SimpleQueue()
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+        self._marked = False
+        self._data_handed = False
+        self._handed_at = 0.0
+        self._room: asyncio.Future[None] | None = None
+        self._probe_step = 0
+        self._next_probe = hub.loop.time() + hub.heartbeat
+        self._body: weakref.ref[Any] | None = None
+        self._pump = hub.loop.create_task(self._pull())
+        self._pump.add_done_callback(self._pulled)
+
+    def body(self) -> Iterator[bytes]:
+        """What Robyn reads; None in the queue ends it. Its death is the sign that the response is over."""
+        get = partial(self._chunks.get)
+        loop, closed = self._hub.loop, self._closed
+        self._body = weakref.ref(get, lambda _: loop.call_soon_threadsafe(closed))
+        return iter(get, None)
+
+    async def _pull(self) -> None:
+        source = self.answer.chunks
+        try:
+            async for chunk in source:
+                self._push(chunk)
+                if self._unsent_bytes > MOST_UNSENT:
+                    self._room = self._hub.loop.create_future()
+                    await self._room
+        finally:
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _pulled(self, pump: asyncio.Task[None]) -> None:
+        if not pump.cancelled():
+            error = pump.exception()
+            if error is not None:
+                self._push(last_chunk(error, self.answer.content_type, self._request_id))
+        self._end()
+
+    def stop(self) -> None:
+        """End the body in an orderly way, whatever the source still had. Not a disconnect."""
+        self.ended = True
+        self._pump.cancel()
+        self._mark()
+
+    def _push(self, chunk: bytes) -> None:
+        self._unsent.append(chunk)
+        self._unsent_bytes += len(chunk)
+        self._mark()
+
+    def _end(self) -> None:
+        self.ended = True
+        self._mark()
+
+    def _mark(self) -> None:
+        if not self._marked:
+            self._marked = True
+            self._hub.mark(self)
+
+    def is_blocked(self) -> bool:
+        """Whether the last chunk of data was not taken yet."""
+        return self._data_handed and not self._chunks.empty()
+
+    def is_starved(self, now: float) -> bool:
+        """Whether data probably waits for a thread."""
+        return self.is_blocked() and STARVED_AFTER < now - self._handed_at < STARVED_UNTIL
+
+    def is_slow(self, now: float) -> bool:
+        """Whether data has waited for some time."""
+        return now - self._handed_at > SLOW_AFTER
+
+    def hand_over(self, now: float) -> bool:
+        """Give the thread what has come; whether there was anything."""
+        self._marked = False
+        unsent = self._unsent
+        if unsent:
+            self._chunks.put(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+            self._unsent = []
+            self._unsent_bytes = 0
+            self._data_handed = True
+            self._handed_at = now
+            self._release_pump()
+        if self.ended:
+            self._chunks.put(None)
+        return bool(unsent)
+
+    def release_thread(self) -> None:
+        """When it waits for data: have its thread take an empty chunk and go back to the end of the line."""
+        if not self.ended and self._chunks.empty():
+            self._data_handed = False
+            self._chunks.put(b"")
+
+    def probe(self, now: float) -> None:
+        """Heartbeats, for as long as the response is open; on an idle stream each one is three writes.
+
+        The write after a client has gone succeeds and provokes a reset; the second one fails, which closes the
+        connection; the third, empty, frees the thread that still waits in `get`. The second is a bare line end
+        because clients learn the cadence of heartbeats from the comments.
+        """
+        heartbeat = self.answer.heartbeat
+        if heartbeat is None or self.ended or now < self._next_probe:
+            return
+        idle = not self._unsent and not self.is_blocked()
+        if self._probe_step == 0:
+            if self._unsent_bytes <= MOST_UNSENT:
+                self._push(heartbeat)
+            self._probe_step = 1 if idle else 0
+            self._next_probe = now + (GAP if idle else self._hub.heartbeat)
+        elif self._probe_step == 1:
+            if idle:
+                self._push(b"\n" if heartbeat == b"\n" else b"\r\n")
+            self._probe_step = 2
+            self._next_probe = now + GAP
+        else:
+            self.release_thread()
+            self._probe_step = 0
+            self._next_probe = now + self._hub.heartbeat - 2 * GAP
+
+    def _release_pump(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _closed(self) -> None:
+        left_early = not self.ended
+        self._body = None
+        self._hub.forget(self)
+        if left_early:
+            self.ended = True
+            self._pump.cancel()
+            if self.answer.on_disconnect is not None:
+                self._hub.spawn(_run(self.answer.on_disconnect))
+        self._on_closed(left_early)
+
+
+async def _run(callback: Callable[[], Any]) -> None:
+    await callback()
+
+
+class StreamHub:
+    """All open streams. `heartbeat` in seconds, `capacity` how many of them may hold a thread at once."""
+
+    def __init__(self, heartbeat: float, capacity: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.heartbeat = max(heartbeat, 3 * GAP)
+        self._capacity = capacity
+        self._streams: set[OpenStream] = set()
+        self._marked: list[OpenStream] = []
+        self._armed = False
+        self._not_before = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticker = self.loop.create_task(self._tick())
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def open(
+        self, answer: EventStream, request_id: str, on_closed: Callable[[bool], None]
+    ) -> Iterator[bytes]:
+        """Begin to read `answer.chunks`; the body to give to Robyn. `on_closed(left_early)` is called once."""
+        stream = OpenStream(self, answer, request_id, on_closed)
+        self._streams.add(stream)
+        return stream.body()
+
+    async def end_all(self, within: float) -> None:
+        """End every stream and wait, at most `within` seconds, until the clients have read them."""
+        for stream in tuple(self._streams):
+            stream.stop()
+        until = self.loop.time() + within
+        while self._streams and self.loop.time() < until:
+            get_version()
+            # Robyn tells nobody that a body is over: see `_tick`.
+            await asyncio.sleep(0.02)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something to its end beside the streams."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def settle(self, within: float) -> None:
+        """Wait, at most `within` seconds, for what `spawn` has begun."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
+
+    def forget(self, stream: OpenStream) -> None:
+        """The stream's body is gone."""
+        self._streams.discard(stream)
+
+    def mark(self, stream: OpenStream) -> None:
+        """The stream has something to hand over."""
+        self._marked.append(stream)
+        if not self._armed:
+            self._arm(self._not_before)
+
+    def _arm(self, at: float) -> None:
+        self._armed = True
+        if self.loop.time() >= at:
+            self.loop.call_soon(self._flush)
+        else:
+            self.loop.call_at(at, self._flush)
+
+    def _flush(self) -> None:
+        self._armed = False
+        marked, self._marked = self._marked, []
+        now, handed, retry = self.loop.time(), 0, RETRY_SLOW
+        for stream in marked:
+            if not stream.is_blocked():
+                handed += stream.hand_over(now)
+            elif stream in self._streams:
+                self._marked.append(stream)
+                if not stream.is_slow(now):
+                    retry = RETRY
+        self._not_before = now + min(handed * COST, LONGEST_PAUSE)
+        if self._marked:
+            self._arm(max(self._not_before, now + retry))
+
+    async def _tick(self) -> None:
+        while True:
+            crowded = len(self._streams) > self._capacity
+            await asyncio.sleep(TICK_CROWDED if crowded else TICK)
+            # Rust drops bodies without the interpreter's lock; what it owes is done at the next call into it.
+            get_version()
+            now = self.loop.time()
+            if crowded and any(stream.is_starved(now) for stream in self._streams):
+                for stream in self._streams:
+                    stream.release_thread()
+            for stream in self._streams:
+                stream.probe(now)

@@ -1,0 +1,47 @@
+"""Request bodies against the JSON schemas of their surface, in the sentences of the reference."""
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+from jsonschema_rs import Draft202012Validator, ValidationError
+
+from robyn_server.errors import StartupError, Unprocessable
+from robyn_server.resources.types import Json
+
+TYPES = re.compile(r"(?<= is not of types ).+$", re.MULTILINE)
+
+
+class Validator(Protocol):
+    """One compiled schema."""
+
+    def validate(self, instance: Json) -> None:
+        """Raises `jsonschema_rs.ValidationError` for the first thing that is wrong."""
+
+
+def compile_schema(name: str, schemas: Mapping[str, Json]) -> Validator:
+    """The validator for one named schema, which may refer to the others as `#/components/schemas/X` or `#/$defs/X`.
+
+    Formats are not enforced. Raises `StartupError` for a schema that is missing or wrong.
+    """
+    if name not in schemas:
+        raise StartupError(f"A route names the JSON schema {name!r}, which its surface does not have.")
+    # The schema itself is the root, so that paths in messages begin where the reference's do.
+    whole = {**schemas[name], "components": {"schemas": dict(schemas)}}
+    whole["$defs"] = {**schemas, **schemas[name].get("$defs", {})}
+    try:
+        return Draft202012Validator(whole, validate_formats=False)
+    except ValidationError as error:
+        raise StartupError(f"The JSON schema {name!r} is not valid: {error.message}") from error
+
+
+def check(validator: Validator, instance: Json) -> None:
+    """Raises `Unprocessable` with reason, schema path and instance, e.g. `"graph_id" is a required property ...`."""
+    try:
+        validator.validate(instance)
+    except ValidationError as error:
+        raise Unprocessable(TYPES.sub(_sorted_types, str(error), count=1)) from error
+
+
+def _sorted_types(found: re.Match[str]) -> str:
+    return ", ".join(sorted(found[0].split(", ")))
