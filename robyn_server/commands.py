@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from robyn_server import environment, runtime
-from robyn_server.app import SURFACES, open_application
+from robyn_server.app import open_application, surfaces
 from robyn_server.banner import banner, base_url
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.observability.logging import configure_logging
+from robyn_server.observability.metrics import Metrics
 from robyn_server.settings import Settings, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
 from robyn_server.storage.migrations import migrate as bring_up_to_date
 from robyn_server.web import listening
+from robyn_server.web.cors import CorsPolicy
 from robyn_server.web.server import run_server
 
 logger = logging.getLogger(__name__)
@@ -34,10 +36,12 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     prepared = runtime.prepare(settings)
 
     def is_ready() -> None:
-        announce(settings, prepared.graphs.ids())
         ready()
+        announce(settings, prepared.graphs.ids())
 
-    run_server(settings, lambda: open_application(prepared), ready=is_ready)
+    cors = prepared.config_file.section("http").get("cors")
+    policy = CorsPolicy.from_config(cors) if cors else None
+    run_server(settings, lambda: open_application(prepared), cors=policy, ready=is_ready)
     return 0
 
 
@@ -52,8 +56,9 @@ def check(overrides: Overrides) -> int:
 def routes(overrides: Overrides) -> int:
     """Print the table of routes."""
     prefix = configured(overrides).mount_prefix
+    served = surfaces(Metrics(slots=0), lambda: False)
     table = sorted(
-        (prefix + route.path, route.method, route.summary) for surface in SURFACES for route in surface.routes
+        (prefix + route.path, route.method, route.summary) for one in served for route in one.routes
     )
     width = max(len(path) for path, _, _ in table)
     for path, method, summary in table:

@@ -22,6 +22,8 @@ class Sources:
     project: Mapping[str, str]
     merged: Mapping[str, str]
     auth_path: str | None
+    mount_prefix: str | None
+    """`auth.path` and `http.mount_prefix` of langgraph.json."""
     database_name: str | None
     """The variable that asks for PostgreSQL, if any."""
 
@@ -31,13 +33,20 @@ def read_sources(config_path: Path, environ: Mapping[str, str]) -> Sources:
     needs its graphs will say so. Raises `StartupError` for files that cannot be read."""
     section = read_object(config_path)
     project = {**read_dotenv(config_path.parent / ".env"), **declared_env(config_path, section.get("env"))}
-    auth = section.get("auth")
     return Sources(
         project=project,
         merged={**project, **environ},
-        auth_path=auth.get("path") if isinstance(auth, dict) else None,
+        auth_path=text_at(section, "auth", "path"),
+        mount_prefix=text_at(section, "http", "mount_prefix"),
         database_name=database_variable(project, environ),
     )
+
+
+def text_at(section: Mapping[str, Any], name: str, key: str) -> str | None:
+    """A text inside an object of langgraph.json, None when either is missing."""
+    inner = section.get(name)
+    value = inner.get(key) if isinstance(inner, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def provide(project: Mapping[str, str], environ: MutableMapping[str, str] | None = None) -> None:

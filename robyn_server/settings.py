@@ -142,6 +142,7 @@ def read_settings(overrides: Mapping[str, str], environ: Mapping[str, str]) -> S
             values[variable.field] = variable.read(value)
         except Wrong as wrong:
             raise StartupError(f"{name}={value} cannot be used: it must be {wrong}.") from None
+    values.setdefault("mount_prefix", prefix(sources.mount_prefix or ""))
     values.setdefault("auth_mode", chosen_auth_mode(values, sources))
     settings = Settings(**values)
     check_together(settings, sources)

@@ -51,6 +51,8 @@ async def graph(config: RunnableConfig) -> Agent:
     configuration = configuration_from(configurable)
     caller = caller_from(configurable, config.get("metadata") or {})
     outbound = outbound_for(bool(caller.identity), os.environ)
+    if configuration.base_url:
+        await outbound.check(configuration.base_url)
     model = await asyncio.to_thread(
         chat_model,
         configuration,

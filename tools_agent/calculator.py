@@ -65,7 +65,11 @@ def _bounded(number: Number) -> Number:
 
 def _power(base: Number, exponent: Number) -> Number:
     # Before it is computed: 9 ** 9 ** 9 would take the machine down.
-    if isinstance(base, int) and isinstance(exponent, int) and (base.bit_length() - 1) * abs(exponent) > MAX_BITS:
+    if (
+        isinstance(base, int)
+        and isinstance(exponent, int)
+        and (base.bit_length() - 1) * abs(exponent) > MAX_BITS
+    ):
         raise OverflowError
     power: Number = base**exponent
     return power

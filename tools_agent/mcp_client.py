@@ -29,7 +29,7 @@ CALL_SECONDS = 120
 MAX_PAGES = 100
 
 # What goes wrong between us and a server; a group holds what went wrong in the session's own tasks.
-FAILURES = (McpError, httpx.HTTPError, OSError, TimeoutError, ExceptionGroup)
+FAILURES = (McpError, httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, ExceptionGroup)
 
 
 class Unreachable(Exception):

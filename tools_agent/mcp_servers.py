@@ -23,8 +23,8 @@ class WantedServer:
 
     @property
     def named(self) -> str:
-        """The wanted tools for a sentence: `(search, fetch)`, or nothing."""
-        return f"({', '.join(sorted(self.tools))})" if self.tools else ""
+        """The server and the wanted tools for a sentence: `'docs' (search, fetch)`."""
+        return f"'{self.name}'" + (f" ({', '.join(sorted(self.tools))})" if self.tools else "")
 
 
 def wanted_servers(settings: MCPConfig | None) -> tuple[WantedServer, ...]:

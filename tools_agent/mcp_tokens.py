@@ -100,7 +100,7 @@ async def _exchange(url: str, subject: str, outbound: Outbound) -> tuple[str, fl
     try:
         async with outbound.client(timeout=EXCHANGE_SECONDS) as client:
             response = await client.post(f"{url}/oauth/token", data=form)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoToken("its token exchange could not be reached") from error
     if response.status_code in (404, 405, 501):
         return None

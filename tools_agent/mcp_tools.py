@@ -33,6 +33,4 @@ async def _of_server(server: WantedServer, caller: Caller, outbound: Outbound, i
         return await McpClient(server, token, outbound, interrupts).toolbox()
     except (NoToken, Unreachable) as error:
         logger.warning("MCP server %s gives no tools: %s", server.name, error)
-        return Toolbox(
-            missing=(f"The tools of MCP server '{server.name}' {server.named} cannot be used: {error}",)
-        )
+        return Toolbox(missing=(f"The tools of MCP server {server.named} cannot be used: {error}",))

@@ -5,6 +5,7 @@ not lead into its own network, and tokens go to the operator's hosts only; a ser
 """
 
 import asyncio
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,15 +14,20 @@ from urllib.parse import urlsplit
 
 import httpx
 from langchain_core._security._exceptions import SSRFBlockedError
+from langchain_core._security._policy import validate_url
 from langchain_core._security._transport import SSRFSafeTransport
 
 ANYWHERE = ("*",)
 OPERATOR_SETTINGS = ("MCP_SERVER_URL", "RAG_API_URL")
 
 
+class AddressRefused(ValueError):
+    """An address that an assistant may not use here; the text says what the operator can do about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """`allowed` and `token_hosts` are `host` or `host:port` in lower case; `*` stands for all."""
+    """`allowed` and `token_hosts` are `host`, `host:port` or a network such as `10.0.0.0/8`; `*` stands for all."""
 
     allowed: tuple[str, ...]
     token_hosts: tuple[str, ...]
@@ -29,6 +35,18 @@ class Outbound:
     def may_have_token(self, url: str) -> bool:
         """Whether the caller's own token may be sent to this address."""
         return _listed(url, self.token_hosts)
+
+    async def check(self, url: str) -> None:
+        """Raises `AddressRefused`. Requests are guarded whether or not somebody asked before; this says it early."""
+        if _listed(url, self.allowed):
+            return
+        try:
+            await validate_url(url)
+        except (SSRFBlockedError, ValueError) as error:
+            raise AddressRefused(
+                f"The address {url} may not be used from here ({error}): if it shall, the operator adds its host to "
+                "OUTBOUND_ALLOW."
+            ) from error
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         """A client that fails with `httpx.ConnectError` where it may not go. The caller closes it."""
@@ -87,10 +105,25 @@ def _entries(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _listed(url: str, hosts: tuple[str, ...]) -> bool:
     with_port = _host_and_port(url)
-    return "*" in hosts or with_port in hosts or with_port.rpartition(":")[0] in hosts
+    host = with_port.rpartition(":")[0]
+    return "*" in hosts or with_port in hosts or host in hosts or any(_within(host, entry) for entry in hosts)
+
+
+def _within(host: str, network: str) -> bool:
+    if "/" not in network:
+        return False
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        # A name is not looked up: what it stands for may change between the look and the request.
+        return False
 
 
 def _host_and_port(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        # Not an address at all: no list holds it, and requests to it fail by themselves.
+        return ""
     return f"{(parts.hostname or '').lower()}:{port}"

@@ -112,7 +112,7 @@ class _Collections:
                 return response.json()
         except httpx.HTTPStatusError as error:
             raise _NotThere(f"the server answered with status {error.response.status_code}") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _NotThere("the server could not be reached") from error
         except ValueError as error:
             raise _NotThere("the server's answer is not JSON") from error

@@ -71,9 +71,15 @@ def admitted(
     asked_context = own_configurable(body.get("context"))
     if asked and asked_context:
         raise InvalidRequest(BOTH_GIVEN)
+    user = caller.user
+    if user is None and "cron_id" in asked:
+        # A cron's user is always an object, and is mirrored into the context with the rest.
+        user = {"identity": caller.identity, "display_name": caller.display_name, "is_authenticated": True}
     config_metadata = own_metadata(run_config.get("metadata"))
     config: JsonObject = {**assistant.config, **run_config}
     configurable, context = _configurable_and_context(assistant, thread_config, asked, asked_context)
+    if "cron_id" in asked:
+        context["langgraph_auth_user"] = user
     metadata = {
         **assistant.metadata,
         **own_metadata(thread_metadata),
@@ -81,7 +87,6 @@ def admitted(
         **own_metadata(body.get("metadata")),
         "assistant_id": assistant.assistant_id,
     }
-    metadata.setdefault("graph_id", assistant.graph_id)
     checkpoint = {**(body.get("checkpoint") or {})}
     if body.get("checkpoint_id"):
         checkpoint["checkpoint_id"] = body["checkpoint_id"]
@@ -94,7 +99,7 @@ def admitted(
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
         "user_id": configurable.get("user_id", caller.identity),
-        "langgraph_auth_user": caller.user,
+        "langgraph_auth_user": user,
         "langgraph_auth_user_id": caller.identity,
         "langgraph_auth_permissions": list(caller.permissions),
         "langgraph_request_id": facts.request_id,
@@ -137,9 +142,13 @@ def _thread_config(
 
 
 def _tracing(body: Mapping[str, Json]) -> JsonObject:
-    tracer = body.get("langsmith_tracer") or {}
-    names = {"project_name": "__langsmith_project__", "example_id": "__langsmith_example_id__"}
-    return {key: tracer[name] for name, key in names.items() if tracer.get(name) is not None}
+    tracer = body.get("langsmith_tracer")
+    if not tracer:
+        return {}
+    return {
+        "__langsmith_project__": tracer.get("project_name"),
+        "__langsmith_example_id__": tracer.get("example_id"),
+    }
 
 
 def forwarded_headers(headers: Mapping[str, str], rules: Mapping[str, Json]) -> JsonObject:

@@ -80,7 +80,8 @@ class Outcome:
     def body(self) -> bytes | None:
         """JSON for the client; None when nothing was seen that could answer."""
         if self.error is not None:
-            return b'{"__error__":' + self.error + b"}"
+            failure = orjson.loads(self.error)
+            return encode({"__error__": {"error": failure["error"], "message": failure["message"]}})
         if len(self.interrupted) == 1:
             return self.interrupted[0]
         if self.interrupted:

@@ -78,7 +78,7 @@ class Runs:
         admission = await self._admit(new_id(), body)
         self._parts.log.open_new(admission.thread_id)
         temporary = body.get("on_completion") != "keep"
-        return await self._queue(admission, None, create=True, temporary=temporary)
+        return await self._queue(admission, None, create=True, temporary=temporary, stateless=True)
 
     async def create_batch(self, bodies: list[JsonObject]) -> list[Run]:
         """Queue many stateless runs; a bad one fails all before any is queued."""
@@ -97,7 +97,12 @@ class Runs:
             raise NotFound(f"Thread with ID {thread_id} not found")
         temporary = cron.thread_id is None and cron.on_run_completed != "keep"
         return await self._queue(
-            admission, thread, create=cron.thread_id is None, temporary=temporary, cron_id=cron.cron_id
+            admission,
+            thread,
+            create=cron.thread_id is None,
+            temporary=temporary,
+            stateless=cron.thread_id is None,
+            cron_id=cron.cron_id,
         )
 
     async def _resolve(self, body: JsonObject) -> Assistant:
@@ -124,7 +129,11 @@ class Runs:
             "multitask_strategy": body.get("multitask_strategy"),
             "if_not_exists": body.get("if_not_exists", "reject"),
             "after_seconds": body.get("after_seconds", 0),
-            "kwargs": {"input": body.get("input"), "command": body.get("command"), "config": body.get("config")},
+            "kwargs": {
+                "input": body.get("input"),
+                "command": body.get("command"),
+                "config": body.get("config"),
+            },
         }
         visible = await self._access.check("threads", "create_run", value)
         return Admission(
@@ -138,13 +147,18 @@ class Runs:
         *,
         create: bool,
         temporary: bool,
+        stateless: bool = False,
         cron_id: str | None = None,
     ) -> Run:
         parts, body, assistant = self._parts, admission.body, admission.assistant
         decided = admitted(
             body,
             assistant,
-            thread.metadata if thread else {},
+            # The thread belongs to the run's graph from now on; a stateless run has no thread to tell of one.
+            {
+                **(thread.metadata if thread else {}),
+                **({} if stateless else {"graph_id": assistant.graph_id}),
+            },
             thread.config if thread else {},
             {"run_id": admission.run_id, "thread_id": admission.thread_id},
             self._access.caller,
@@ -323,7 +337,7 @@ class Runs:
         """Delete a run and the checkpoints it wrote; an active one is rolled back first, in the background."""
         visible = await self._access.check("threads", "delete", {"thread_id": thread_id, "run_id": run_id})
         thread = await self._parts.storage.threads.get(thread_id, visible)
-        if thread is None:
+        if thread is None and not visible.is_everything:
             raise NotFound
         run = await self._parts.storage.runs.get(run_id, thread_id)
         if run is None:

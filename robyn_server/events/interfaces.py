@@ -29,6 +29,9 @@ class EventLog(Protocol):
     async def room(self) -> None:
         """Wait while the backing store is too far behind: back-pressure for whoever appends."""
 
+    async def kept(self) -> None:
+        """Wait until every resumable entry appended so far outlives this process."""
+
     def follow(
         self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
     ) -> AsyncIterator[list[RunEvent]]:

@@ -23,7 +23,9 @@ before the run was queued to arrive."""
 class InProcessEventLog:
     """See `interfaces.EventLog`."""
 
-    def __init__(self, spill: Spill, ring_bytes: int = 256 << 20, ring_bytes_per_thread: int = 4 << 20) -> None:
+    def __init__(
+        self, spill: Spill, ring_bytes: int = 256 << 20, ring_bytes_per_thread: int = 4 << 20
+    ) -> None:
         self._spill = spill
         self._ring_bytes = ring_bytes
         self._ring_bytes_per_thread = ring_bytes_per_thread
@@ -82,6 +84,10 @@ class InProcessEventLog:
         """See `interfaces.EventLog`."""
         if self._spill.behind > SPILL_BEHIND_LIMIT:
             await self._spill.flushed()
+
+    async def kept(self) -> None:
+        """See `interfaces.EventLog`."""
+        await self._spill.flushed()
 
     def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
         """See `interfaces.EventLog`."""

@@ -86,8 +86,8 @@ class NewRun:
 class ThreadForRun:
     """What creating a run does to its thread, in the same transaction.
 
-    The thread is created with `metadata` when it is missing and `create` is set. When it exists and is not busy, `graph_id` and
-    `assistant_id` are stamped into its metadata and `config` is laid over its config, key by key.
+    The thread is created with `metadata` when it is missing and `create` is set. When it exists and is not busy,
+    `graph_id` and `assistant_id` are stamped into its metadata and `config` is laid over its config, key by key.
     """
 
     create: bool

@@ -181,10 +181,10 @@ def _end_where(
 
 def _end_on_thread(dialect: Dialect, thread_id: str, ending: Ending) -> Transition[None]:
     changes = (
-        f"error = ?, last_failed = ?, settled = ?, copied = ?, state_updated_at = {dialect.now},"
+        f"error = ?, last_failed = ?, settled = settled OR ?, copied = ?, state_updated_at = {dialect.now},"
         f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
     )
-    parameters = [dialect.json(ending.error), ending.failed, True, False]
+    parameters = [dialect.json(ending.error), ending.failed, ending.status is not None, False]
     if ending.state is not None:
         changes += ', "values" = COALESCE(?, "values"), interrupts = ?, has_next = ?'
         parameters += [

@@ -18,7 +18,7 @@ from robyn_server.resources.run_lifecycle import CancelAction
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Db, Transition
 from robyn_server.storage.dialect import Dialect
-from robyn_server.storage.run_create import create_run
+from robyn_server.storage.run_create import create_run, stamp_graph
 from robyn_server.storage.run_endings import (
     FENCE,
     LONG_AGO,
@@ -130,6 +130,9 @@ def claim_runs(
         if count > 0:
             rows = yield claim_statement(dialect), (worker_id, lease.total_seconds(), lane, count)
             claimed += [read_run(dialect, row) for row in rows]
+    for run in claimed:
+        if not run.temporary:
+            yield from stamp_graph(dialect, run)
     return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq))
 
 

@@ -14,7 +14,6 @@ from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import context_for_graph, executed
 from robyn_server.engine.snapshots import state_outcome
 from robyn_server.errors import DomainError, Unavailable
-from robyn_server.graphs.interfaces import Graph
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.failure import public_error
@@ -87,11 +86,12 @@ class Executor:
         said, context = context_for_graph(said, context, parts.graphs.context_properties(run.graph_id))
         config = cast(RunnableConfig, {**said, "run_id": UUID(run.run_id)})
         opening = True
+        job.saver = self._saver(job)
         try:
             async with parts.graphs.open(
                 run.graph_id,
                 config,
-                checkpointer=self._saver(job),
+                checkpointer=job.saver,
                 store=parts.storage.store,
                 context=context,
             ) as graph:
@@ -125,7 +125,12 @@ class Executor:
         if job.run.temporary:
             return None
         saver = self._parts.storage.checkpoints.saver()
-        return GuardedSaver(saver, lambda: job.holds_lease, self._parts.settings.secret_config_keys)
+        return GuardedSaver(
+            saver,
+            lambda: job.holds_lease,
+            job.run.kwargs["config"]["configurable"],
+            self._parts.settings.secret_config_keys,
+        )
 
     async def _gave_back(self, job: Job, failure: BaseException | None) -> bool:
         """Whether the run is no longer ours to finish: lost, handed back, or to be tried again."""
@@ -150,34 +155,45 @@ class Executor:
         if isinstance(stop, CancelRequested) and stop.action == "rollback":
             await self._parts.storage.checkpoints.delete_run(run.thread_id, run.run_id)
             error = {"error": "UserRollback", "message": stop.reason}
-            return Ending(None, error, state=await self._state(run))
+            job.saver = None
+            return Ending(None, error, state=await self._state(job))
         if failure is None:
-            return Ending("success", state=await self._state(run))
+            return Ending("success", state=await self._state(job))
         if isinstance(stop, CancelRequested):
             error = {"error": "UserInterrupt", "message": stop.reason}
-            return Ending("interrupted", error, state=await self._state(run))
+            return Ending("interrupted", error, state=await self._state(job))
         if isinstance(stop, TimedOut):
             error = {"error": "TimeoutError", "message": ""}
-            return Ending("timeout", error, error, await self._state(run))
+            return Ending("timeout", error, error, await self._state(job))
         logger.info("Run failed", extra={"run_id": run.run_id}, exc_info=failure)
         error = public_error(failure)
-        return Ending("error", error, error, await self._state(run))
+        return Ending("error", error, error, await self._state(job))
 
-    async def _state(self, run: Run) -> StateOutcome | None:
+    async def _state(self, job: Job) -> StateOutcome | None:
         """What the thread's newest checkpoint says now; None when there is none to read."""
+        run, parts = job.run, self._parts
         if run.temporary:
             return None
-        parts = self._parts
+        saver = parts.storage.checkpoints.saver()
         config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+        newest = job.saver.newest if job.saver is not None else None
+        if newest is None:
+            found = await saver.aget_tuple(config)
+            if found is None:
+                return None
+            newest = found.config["configurable"]["checkpoint_id"]
+        # Read by its id, a checkpoint is shown as it was stored. Read as the newest, the writes of tasks that
+        # finished in an unfinished step would be applied to it, and what a failed run was given would fail again.
+        config["configurable"]["checkpoint_id"] = newest
         try:
             async with parts.graphs.open(
                 run.graph_id,
                 _for_reading(run),
-                checkpointer=parts.storage.checkpoints.saver(),
+                checkpointer=saver,
                 store=parts.storage.store,
                 purpose="threads.read",
             ) as graph:
-                return await _outcome_of(graph, config)
+                return state_outcome(await graph.aget_state(config))
         except (Unavailable, OSError):
             raise
         except Exception:
@@ -187,6 +203,9 @@ class Executor:
 
     async def _record(self, job: Job, ending: Ending, mapper: ChunkMapper) -> None:
         run, parts = job.run, self._parts
+        if run.resumable:
+            # Frames before status: who comes back to a run that has ended must find the last of them.
+            await parts.log.kept()
         # Status before the closing entry: a reader who sees the end may resume the thread at once.
         if not await parts.storage.queue.finish(run, ending):
             parts.hooks.lost(run)
@@ -196,11 +215,6 @@ class Executor:
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
         parts.notifier.run_queued()
         parts.hooks.finished(run, ending, now())
-
-
-async def _outcome_of(graph: Graph, config: RunnableConfig) -> StateOutcome | None:
-    snapshot = await graph.aget_state(config)
-    return state_outcome(snapshot)
 
 
 def _for_reading(run: Run) -> RunnableConfig:

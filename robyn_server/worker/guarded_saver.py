@@ -5,7 +5,7 @@
 * What goes wrong with storage is told apart from what goes wrong in the graph: the former is retried.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -21,7 +21,8 @@ from robyn_server.auth.secrets import is_secret_name
 from robyn_server.errors import Unavailable
 
 ADDRESS = ("thread_id", "checkpoint_ns", "checkpoint_id")
-UNSTORED = frozenset({"langgraph_auth_user", "langgraph_auth_permissions", "checkpoint_map", *ADDRESS})
+PLACE = ("checkpoint_ns", "checkpoint_map")
+UNSTORED = frozenset({"langgraph_auth_user", "langgraph_auth_permissions", *PLACE})
 
 
 class LeaseGone(Exception):
@@ -33,15 +34,22 @@ class CheckpointFailure(Unavailable):
 
 
 class GuardedSaver(BaseCheckpointSaver[str]):
-    """See the module's text. `may_write` is asked before every write."""
+    """See the module's text. `may_write` is asked before every write; `configurable` is the run's own, as admitted."""
 
     def __init__(
-        self, saver: BaseCheckpointSaver[str], may_write: Callable[[], bool], secret_names: Sequence[str] = ()
+        self,
+        saver: BaseCheckpointSaver[str],
+        may_write: Callable[[], bool],
+        configurable: Mapping[str, Any],
+        secret_names: Sequence[str] = (),
     ) -> None:
         super().__init__(serde=saver.serde)
         self._saver = saver
         self._may_write = may_write
         self._secret_names = frozenset(secret_names)
+        self._said = self._storable(configurable)
+        self.newest: str | None = None
+        """The id of the last root checkpoint that was stored through this object."""
 
     @property
     def config_specs(self) -> list[Any]:
@@ -93,9 +101,12 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         """Store a checkpoint."""
         self._check_lease()
         with _storage_failures():
-            return await self._saver.aput(
+            stored = await self._saver.aput(
                 self._address(config), checkpoint, self._metadata(config, metadata), new_versions
             )
+        if not config["configurable"].get("checkpoint_ns"):
+            self.newest = checkpoint["id"]
+        return stored
 
     def put(
         self,
@@ -137,19 +148,21 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         return {"configurable": {key: configurable[key] for key in ADDRESS if key in configurable}}
 
     def _metadata(self, config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
-        """Checkpoint metadata as on the reference: the run's metadata and every configurable key that does not begin
-        with `__`, whatever its type, below what LangGraph says itself."""
-        kept: dict[str, Any] = {}
-        for source in (config.get("metadata") or {}, config["configurable"]):
-            for key, value in source.items():
-                if not (key.startswith("__") or key in UNSTORED or self._is_secret(key)):
-                    kept[key] = value
-        kept["thread_id"] = config["configurable"]["thread_id"]
+        """Checkpoint metadata as on the reference: the run's metadata and every key of its configurable that does not
+        begin with `__`, whatever its type, below what LangGraph says itself. A subgraph's also say where it stands."""
+        configurable = config["configurable"]
+        kept = {**self._storable(config.get("metadata") or {}), **self._said}
+        if configurable.get("checkpoint_ns"):
+            kept |= {key: configurable[key] for key in PLACE if key in configurable}
         kept.update(metadata)
         return kept  # type: ignore[return-value]
 
-    def _is_secret(self, key: str) -> bool:
-        return is_secret_name(key) or key in self._secret_names
+    def _storable(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in said.items()
+            if not (key.startswith("__") or key in UNSTORED or is_secret_name(key, self._secret_names))
+        }
 
 
 class _storage_failures:
@@ -159,5 +172,7 @@ class _storage_failures:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, OSError) or (kind is not None and kind.__module__ in ("sqlite3", "psycopg.errors")):
+        if isinstance(error, OSError) or (
+            kind is not None and kind.__module__ in ("sqlite3", "psycopg.errors")
+        ):
             raise CheckpointFailure(str(error)) from error

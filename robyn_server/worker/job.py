@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from robyn_server.resources.run import Run
+from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.stop_reason import LeaseLost, StopReason
 
 
@@ -14,6 +15,8 @@ class Job:
     run: Run
     task: asyncio.Task[None] | None = None
     stop: StopReason | None = None
+    saver: GuardedSaver | None = None
+    """What the graph stores its checkpoints through; None for a stateless run, or before it is opened."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop_for(self, reason: StopReason) -> None:

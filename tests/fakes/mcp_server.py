@@ -1,7 +1,8 @@
 """A small MCP server (streamable HTTP, the mcp package's own): lists one tool a page, and fails in several ways.
 
-Prints its address, without `/mcp`, when it is ready. `--token T` refuses requests without that bearer token and offers the
-exchange that gives it at `/oauth/token` for the subject token `user-jwt`. `POST /signed-in` makes `locked` work.
+Prints its address, without `/mcp`, when it is ready. `--token T` refuses requests without that bearer token and
+offers the exchange that gives it at `/oauth/token` for the subject token `user-jwt`.
+`POST /signed-in` makes `locked` work.
 """
 
 import argparse
@@ -36,7 +37,11 @@ async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
     counts["calls"] += 1
     name, given = request.params.name, request.params.arguments or {}
     if name == "locked" and not counts["signed_in"]:
-        data = {"type": "url", "message": {"type": "text", "text": "Sign in at"}, "url": "https://example.org/sign-in"}
+        data = {
+            "type": "url",
+            "message": {"type": "text", "text": "Sign in at"},
+            "url": "https://example.org/sign-in",
+        }
         raise McpError(types.ErrorData(code=-32003, message="interaction required", data=data))
     if name == "crash":
         raise McpError(types.ErrorData(code=-32000, message="no such luck"))

@@ -1,19 +1,20 @@
 """The stand-ins as processes, and an environment without keys."""
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.tools_agent.stand_ins import Start, ask, programs
+
 FAKES = Path(__file__).parent.parent / "fakes"
+LLM = ("-m", "robyn_server.testing.fake_llm", "--port", "0")
+MCP = (str(FAKES / "mcp_server.py"),)
 SETTINGS = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "CUSTOM_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE",
     "MODEL_NAME", "DEMO_MODEL", "OUTBOUND_ALLOW", "TOKEN_FORWARD_HOSTS", "MCP_SERVER_URL", "RAG_API_URL",
 )  # fmt: skip
-
-Start = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -23,35 +24,60 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+async def no_open_connections() -> AsyncIterator[None]:
+    """Model clients are shared by the runs of a process and keep their connections; here each test has its own loop."""
+    yield
+    for transport in list(asyncio.get_running_loop()._transports.values()):  # type: ignore[attr-defined]
+        transport.abort()
+    await asyncio.sleep(0)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a program that prints its address as the last word of its first line."""
-    processes: list[subprocess.Popen[str]] = []
+    with programs() as begin:
+        yield begin
 
-    def begin(*command: str) -> str:
-        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
-        processes.append(process)
-        assert process.stdout is not None
-        return process.stdout.readline().split()[-1]
 
-    yield begin
-    for process in processes:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+@pytest.fixture(scope="session")
+def start_shared() -> Iterator[Start]:
+    """For stand-ins whose state no test changes: one process serves all."""
+    with programs() as begin:
+        yield begin
 
 
 @pytest.fixture
 def start_llm(start: Start) -> Start:
-    return lambda *options: start("-m", "robyn_server.testing.fake_llm", "--port", "0", *options)
+    return lambda *options: start(*LLM, *options)
 
 
 @pytest.fixture
 def start_mcp(start: Start) -> Start:
-    return lambda *options: start(str(FAKES / "mcp_server.py"), *options)
+    return lambda *options: start(*MCP, *options)
 
 
 @pytest.fixture
 def start_rag(start: Start) -> Start:
     return lambda: start(str(FAKES / "rag_server.py"))
+
+
+@pytest.fixture(scope="session")
+def shared_llm(start_shared: Start) -> str:
+    return start_shared(*LLM)
+
+
+@pytest.fixture
+def llm_url(shared_llm: str) -> str:
+    """A model server with the built-in rules that remembers no requests yet."""
+    ask("DELETE", shared_llm.removesuffix("/v1") + "/requests")
+    return shared_llm
+
+
+@pytest.fixture(scope="session")
+def mcp_url(start_shared: Start) -> str:
+    return start_shared(*MCP)
+
+
+@pytest.fixture(scope="session")
+def guarded_mcp_url(start_shared: Start) -> str:
+    return start_shared(*MCP, "--token", "of-the-server")

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from tests.tools_agent.conftest import Start
+from tests.tools_agent.stand_ins import ask
 from tools_agent.agent import _merge_assistant_configurable_into_run_config, graph
 from tools_agent.prompts import FIXED_ENDING, NOT_ANSWERED
 
@@ -14,7 +13,9 @@ QUESTION = {"messages": [{"role": "user", "content": "What is 2 + 2? Answer with
 
 
 async def events(agent: Any, given: Any, config: Any = None) -> list[tuple[str, Any]]:
-    return [part async for part in agent.astream(given, config, stream_mode=["values", "messages", "updates"])]
+    return [
+        part async for part in agent.astream(given, config, stream_mode=["values", "messages", "updates"])
+    ]
 
 
 def at(url: str, **more: Any) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def at(url: str, **more: Any) -> dict[str, Any]:
 
 
 def requests(url: str) -> list[dict[str, Any]]:
-    seen: list[dict[str, Any]] = httpx.get(url.removesuffix("/v1") + "/requests").json()
+    seen: list[dict[str, Any]] = ask("GET", url.removesuffix("/v1") + "/requests")
     return seen
 
 
@@ -43,9 +44,10 @@ async def test_a_failed_calculation_does_not_end_the_run() -> None:
     assert "Division by zero" in final["messages"][3].content
 
 
-async def test_a_run_of_a_real_client_has_the_sequence_of_one_turn(start_llm: Start) -> None:
-    url = start_llm()
-    seen = await events(await graph(at(url, temperature=0.1, max_tokens=9, system_prompt="Be short.")), QUESTION)
+async def test_a_run_of_a_real_client_has_the_sequence_of_one_turn(llm_url: str) -> None:
+    seen = await events(
+        await graph(at(llm_url, temperature=0.1, max_tokens=9, system_prompt="Be short.")), QUESTION
+    )
     modes = [mode for mode, _ in seen]
     assert modes[0] == "values"
     assert modes[-2:] == ["updates", "values"]
@@ -53,10 +55,14 @@ async def test_a_run_of_a_real_client_has_the_sequence_of_one_turn(start_llm: St
     assert len(modes[1:-2]) >= 2
     assert seen[-2][1]["agent"]["messages"][0].content == "4"
     assert [message.type for message in seen[-1][1]["messages"]] == ["human", "ai"]
-    (request,) = requests(url)
+    (request,) = requests(llm_url)
     assert request["authorization"] == "Bearer EMPTY"
     body = request["body"]
-    assert (body["model"], body["temperature"], body.get("max_completion_tokens", body.get("max_tokens"))) == (
+    assert (
+        body["model"],
+        body["temperature"],
+        body.get("max_completion_tokens", body.get("max_tokens")),
+    ) == (
         "fake",
         0.1,
         9,
@@ -65,11 +71,10 @@ async def test_a_run_of_a_real_client_has_the_sequence_of_one_turn(start_llm: St
     assert body["messages"][0] == {"role": "system", "content": "Be short." + FIXED_ENDING}
 
 
-async def test_a_refusing_model_is_asked_again(start_llm: Start) -> None:
-    url = start_llm()
-    final = await (await graph(at(url))).ainvoke({"messages": [("user", "rate_limit please")]})
+async def test_a_refusing_model_is_asked_again(llm_url: str) -> None:
+    final = await (await graph(at(llm_url))).ainvoke({"messages": [("user", "rate_limit please")]})
     assert final["messages"][-1].content == "Done after two refusals."
-    assert len(requests(url)) == 3
+    assert len(requests(llm_url)) == 3
 
 
 async def test_a_model_server_that_is_down_is_an_error() -> None:
@@ -80,11 +85,10 @@ async def test_a_model_server_that_is_down_is_an_error() -> None:
         await agent.ainvoke(QUESTION)
 
 
-async def test_a_call_that_was_cut_off_is_answered_before_the_model_sees_it(start_llm: Start) -> None:
-    url = start_llm()
+async def test_a_call_that_was_cut_off_is_answered_before_the_model_sees_it(llm_url: str) -> None:
     cut = AIMessage("", tool_calls=[{"name": "search", "args": {}, "id": "call_1"}])
-    await (await graph(at(url))).ainvoke({"messages": [HumanMessage("go"), cut, HumanMessage("well?")]})
-    sent = requests(url)[0]["body"]["messages"]
+    await (await graph(at(llm_url))).ainvoke({"messages": [HumanMessage("go"), cut, HumanMessage("well?")]})
+    sent = requests(llm_url)[0]["body"]["messages"]
     assert [message["role"] for message in sent] == ["system", "user", "assistant", "tool", "user"]
     assert (sent[3]["tool_call_id"], sent[3]["content"]) == ("call_1", NOT_ANSWERED)
 

@@ -80,5 +80,7 @@ def test_a_wrong_value_is_named_but_not_repeated() -> None:
 def test_importing_the_agent_leaves_heavy_packages_alone() -> None:
     heavy = ("openai", "langchain_openai", "mcp", "langchain_mcp_adapters", "supabase")
     program = f"import sys, tools_agent.agent; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

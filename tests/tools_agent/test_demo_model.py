@@ -57,7 +57,9 @@ async def test_it_calls_the_calculator_and_says_what_came_out() -> None:
 def test_it_works_without_an_event_loop_and_without_tools() -> None:
     assert "demo model" in DemoModel().invoke("What is 2 + 2?").text
     assert DemoModel().bind_tools([calculator]).invoke("What is 2 + 2?").tool_calls
-    assert "".join(chunk.text for chunk in DemoModel().stream("hello")).startswith("I am the built-in demo model")
+    assert "".join(chunk.text for chunk in DemoModel().stream("hello")).startswith(
+        "I am the built-in demo model"
+    )
 
 
 def test_a_failed_calculation_is_told() -> None:

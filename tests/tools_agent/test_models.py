@@ -22,7 +22,9 @@ def told(model: Any) -> tuple[str, str | None, str]:
     return model.model_name, model.openai_api_base, key
 
 
-@pytest.mark.parametrize("configurable", [{}, {"model_name": None}, {"temperature": 0.1, "system_prompt": "Hi"}])
+@pytest.mark.parametrize(
+    "configurable", [{}, {"model_name": None}, {"temperature": 0.1, "system_prompt": "Hi"}]
+)
 def test_without_key_url_and_model_the_demo_answers(configurable: dict[str, Any]) -> None:
     assert isinstance(made(configurable, {}), DemoModel)
 

@@ -49,6 +49,12 @@ def test_a_missing_env_file_is_named(tmp_path: Path) -> None:
         read_settings(project(tmp_path, {"env": "./my.env"}), {})
 
 
+def test_the_mount_prefix_of_langgraph_json(tmp_path: Path) -> None:
+    given = project(tmp_path, {"http": {"mount_prefix": "/api"}})
+    assert read_settings(given, {}).mount_prefix == "/api"
+    assert read_settings(given, {"MOUNT_PREFIX": "/v2"}).mount_prefix == "/v2"
+
+
 def test_an_empty_variable_is_not_set() -> None:
     assert read_settings({}, {"ROBYN_PORT": "", "PORT": "9001"}).port == 9001
 

@@ -55,8 +55,10 @@ def thread_document(thread: Thread) -> JsonObject:
     document |= {"metadata": thread.metadata, "status": thread.status, "config": thread.config}
     if not (thread.copied and thread.values is None):
         document["values"] = raw_json(thread.values)
+    if thread.settled or thread.error is not None:
+        document["error"] = thread.error
     if thread.settled:
-        document |= {"error": thread.error, "interrupts": thread.interrupts}
+        document["interrupts"] = thread.interrupts
     return document
 
 

@@ -16,14 +16,20 @@ def location(run: Run) -> str:
     return f"/threads/{run.thread_id}/runs/{run.run_id}"
 
 
+def places(thread_id: str, run_id: str, follow: str) -> dict[str, str]:
+    """The headers that name a run and where to follow it again (`stream` or `join`)."""
+    run = f"/threads/{thread_id}/runs/{run_id}"
+    return {"location": f"{run}/{follow}", "content-location": run}
+
+
 def stream_headers(run: Run) -> dict[str, str]:
     """Of a stream of a run on a thread."""
-    return {"location": f"{location(run)}/stream", "content-location": location(run)}
+    return places(run.thread_id, run.run_id, "stream")
 
 
 def wait_headers(run: Run) -> dict[str, str]:
     """Of a wait, join or waiting cancel."""
-    return {"location": f"{location(run)}/join", "content-location": location(run)}
+    return places(run.thread_id, run.run_id, "join")
 
 
 async def whole_or_late(

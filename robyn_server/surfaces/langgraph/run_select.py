@@ -5,7 +5,7 @@ from robyn_server.web.routing import Request
 
 RUN_FIELDS = (
     "run_id", "thread_id", "assistant_id", "created_at", "updated_at", "status", "metadata", "kwargs",
-    "multitask_strategy",
+    "multitask_strategy", "langsmith_session_name",
 )  # fmt: skip
 
 

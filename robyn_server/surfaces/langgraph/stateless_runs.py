@@ -2,11 +2,17 @@
 
 from functools import partial
 
-from robyn_server.resources.run_lifecycle import CancelAction
+from robyn_server.errors import Unprocessable
+from robyn_server.surfaces.langgraph.reading import body_id, must_be_id
 from robyn_server.surfaces.langgraph.run_reading import cancel_action
 from robyn_server.surfaces.langgraph.run_replies import wait_headers, whole_or_late
 from robyn_server.surfaces.langgraph.thread_runs import document
 from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
+
+STATUS_ALONE = (
+    "When providing a 'status', 'thread_id' and 'run_ids' must be omitted. The 'status' parameter cancels all runs "
+    "with the given status, regardless of thread or run ID."
+)
 
 
 async def create_run(request: Request) -> Answer:
@@ -47,10 +53,11 @@ async def create_batch(request: Request) -> Answer:
 async def cancel_runs(request: Request) -> Answer:
     """Stop runs by status, or some runs of one thread."""
     body = request.json()
-    action: CancelAction = cancel_action(request)
-    await request.engine.runs.cancel_many(
-        body.get("status"), body.get("thread_id"), body.get("run_ids"), action
-    )
+    if body.get("status") is not None and ("thread_id" in body or "run_ids" in body):
+        raise Unprocessable(STATUS_ALONE)
+    thread_id = body_id(body, "thread")
+    run_ids = [must_be_id(run_id, "run") for run_id in body.get("run_ids", ())] or None
+    await request.engine.runs.cancel_many(body.get("status"), thread_id, run_ids, cancel_action(request))
     return Reply.empty(204)
 
 

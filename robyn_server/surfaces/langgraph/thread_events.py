@@ -14,7 +14,7 @@ async def stream_thread(request: Request) -> Answer:
     modes = modes_asked_for(request, "stream_modes", "stream_mode") or ["run_modes"]
     wrong = [mode for mode in modes if mode not in THREAD_STREAM_MODES]
     if wrong:
-        raise Unprocessable(f"Invalid stream modes: {wrong}. Expected: {list(THREAD_STREAM_MODES)}")
+        raise Unprocessable(f"Invalid stream mode: {wrong[0]}")
     chunks = await request.engine.runs.stream_thread(path_id(request, "thread"), _after(request), modes)
     return EventStream(chunks)
 
@@ -23,7 +23,7 @@ def _after(request: Request) -> EventId | None:
     text = request.headers.get("last-event-id") or request.query_value("last_event_id")
     point = read_last_event_id(text)
     if point.kind == "garbage":
-        raise Unprocessable(f"Invalid Last-Event-ID: {text!r}")
+        raise Unprocessable("Invalid last-event-id: must be a valid Redis stream ID")
     return point.after if point.kind == "after" else None
 
 

@@ -17,7 +17,13 @@ from robyn_server.surfaces.langgraph.run_reading import (
     thread_and_run,
     thread_id_of_new_run,
 )
-from robyn_server.surfaces.langgraph.run_replies import location, stream_headers, wait_headers, whole_or_late
+from robyn_server.surfaces.langgraph.run_replies import (
+    location,
+    places,
+    stream_headers,
+    wait_headers,
+    whole_or_late,
+)
 from robyn_server.surfaces.langgraph.run_select import select_fields
 from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
 from robyn_server.wire.sse import frame_of, mode_filter
@@ -94,10 +100,7 @@ async def cancel_run(request: Request) -> Answer:
     if not flag(request, "wait"):
         await runs.cancel(thread_id, run_id, action, wait=False)
         return Reply.empty(202)
-    headers = {
-        "location": f"/threads/{thread_id}/runs/{run_id}/join",
-        "content-location": f"/threads/{thread_id}/runs/{run_id}",
-    }
+    headers = places(thread_id, run_id, "join")
     seen = await runs.cancel(thread_id, run_id, action, wait=True)
     return Reply(200, (seen or Outcome()).values or b"{}", headers=headers)
 
@@ -108,7 +111,7 @@ async def join_run(request: Request) -> Answer:
     runs = request.engine.runs
     run = await runs.find(thread_id, run_id)
     if run is None:
-        return Reply.json({"__error__": MISSING})
+        return Reply.json({"__error__": MISSING}, headers=places(thread_id, run_id, "join"))
     cancel = partial(runs.cancel_disconnected, run) if flag(request, "cancel_on_disconnect") else None
     return await whole_or_late(runs.join(run), wait_headers(run), cancel)
 
@@ -118,10 +121,7 @@ async def join_run_stream(request: Request) -> Answer:
     thread_id, run_id = thread_and_run(request)
     runs = request.engine.runs
     run = await runs.find(thread_id, run_id)
-    headers = {
-        "location": f"/threads/{thread_id}/runs/{run_id}/stream",
-        "content-location": f"/threads/{thread_id}/runs/{run_id}",
-    }
+    headers = places(thread_id, run_id, "stream")
     if run is None:
         return Reply(
             200, frame_of("error", orjson.dumps(MISSING)), "text/event-stream; charset=utf-8", headers

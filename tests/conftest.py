@@ -1,0 +1,75 @@
+"""Servers for tests: one for the whole session, and one of its own for a test that kills or fills it."""
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+from langgraph_sdk.client import LangGraphClient
+
+from tests.server_process import ServerProcess
+
+SHOWN = pytest.StashKey[list[ServerProcess]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=10, help="how often a scene marked soak is repeated")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its servers have said."""
+    report = yield
+    if report.failed:
+        for server in servers_of(item):
+            report.sections.append((f"server on port {server.port}", server.output()))
+    return report
+
+
+def servers_of(item: pytest.Item) -> list[ServerProcess]:
+    """The servers that a test has used."""
+    used = getattr(item, "funcargs", {})
+    session = [used["server"]] if isinstance(used.get("server"), ServerProcess) else []
+    return [*session, *item.stash.get(SHOWN, [])]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server on tests/project that all tests share: leave it running and its assistants alone."""
+    serving = ServerProcess(tmp_path_factory.mktemp("server"), environ={"SHUTDOWN_GRACE_SECONDS": "2"})
+    try:
+        yield serving.start()
+        serving.stop()
+    finally:
+        serving.end()
+
+
+@pytest.fixture
+async def client(server: ServerProcess) -> AsyncIterator[LangGraphClient]:
+    """The SDK, talking to the shared server."""
+    async with server.sdk() as sdk:
+        yield sdk
+
+
+@pytest.fixture
+def server_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Makes servers that a test has for itself: arguments as `ServerProcess` but for the folder. Not started."""
+    made: list[ServerProcess] = []
+    request.node.stash[SHOWN] = made
+
+    def make(*flags: str, **given: object) -> ServerProcess:
+        folder = tmp_path / f"server{len(made)}"
+        folder.mkdir()
+        made.append(ServerProcess(folder, *flags, **given))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for serving in made:
+        serving.end()
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How often a scene marked soak is repeated."""
+    return int(request.config.getoption("--rounds"))
