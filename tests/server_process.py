@@ -98,9 +98,13 @@ class ServerProcess:
         """Wait until it answers again."""
         until(self.answers, f"it does not come back:\n{self.output()}", seconds=60)
 
+    def terminate(self) -> None:
+        """SIGTERM, as whoever stops a service sends it."""
+        self._running.send_signal(signal.SIGTERM)
+
     def stop(self, within: float = 60.0) -> None:
         """Stop it with SIGTERM; it must end in good order."""
-        self._running.send_signal(signal.SIGTERM)
+        self.terminate()
         self.has_ended(within)
 
     def has_ended(self, within: float = 60.0) -> None:

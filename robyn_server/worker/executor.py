@@ -12,8 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import context_for_graph, executed
-from robyn_server.engine.snapshots import state_outcome
-from robyn_server.errors import DomainError, Unavailable
+from robyn_server.errors import Unavailable
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.failure import public_error
@@ -25,6 +24,7 @@ from robyn_server.worker.failures import error_frame
 from robyn_server.worker.graph_input import graph_input
 from robyn_server.worker.guarded_saver import GuardedSaver, LeaseGone
 from robyn_server.worker.job import Job
+from robyn_server.worker.newest_state import newest_state
 from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
 
 logger = logging.getLogger(__name__)
@@ -170,36 +170,7 @@ class Executor:
         return Ending("error", error, error, await self._state(job))
 
     async def _state(self, job: Job) -> StateOutcome | None:
-        """What the thread's newest checkpoint says now; None when there is none to read."""
-        run, parts = job.run, self._parts
-        if run.temporary:
-            return None
-        saver = parts.storage.checkpoints.saver()
-        config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
-        newest = job.saver.newest if job.saver is not None else None
-        if newest is None:
-            found = await saver.aget_tuple(config)
-            if found is None:
-                return None
-            newest = found.config["configurable"]["checkpoint_id"]
-        # Read by its id, a checkpoint is shown as it was stored. Read as the newest, the writes of tasks that
-        # finished in an unfinished step would be applied to it, and what a failed run was given would fail again.
-        config["configurable"]["checkpoint_id"] = newest
-        try:
-            async with parts.graphs.open(
-                run.graph_id,
-                _for_reading(run),
-                checkpointer=saver,
-                store=parts.storage.store,
-                purpose="threads.read",
-            ) as graph:
-                return state_outcome(await graph.aget_state(config))
-        except (Unavailable, OSError):
-            raise
-        except Exception:
-            # A factory may fail here as it did in the run; the run's end must be recorded all the same.
-            logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
-            return None
+        return await newest_state(self._parts, job.run, job.saver.newest if job.saver is not None else None)
 
     async def _record(self, job: Job, ending: Ending, mapper: ChunkMapper) -> None:
         run, parts = job.run, self._parts
@@ -215,10 +186,6 @@ class Executor:
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
         parts.notifier.run_queued()
         parts.hooks.finished(run, ending, now())
-
-
-def _for_reading(run: Run) -> RunnableConfig:
-    return {"configurable": dict(run.kwargs["config"]["configurable"])}
 
 
 def _options(run: Run) -> dict[str, Any]:
@@ -247,4 +214,4 @@ def _result(run: Run, ending: Ending, mapper: ChunkMapper) -> bytes:
 
 def _is_infrastructure(error: BaseException) -> bool:
     """Whether the failure is ours (storage away, disk full), not the graph's."""
-    return isinstance(error, DomainError)
+    return isinstance(error, Unavailable)

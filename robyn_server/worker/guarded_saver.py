@@ -149,11 +149,12 @@ class GuardedSaver(BaseCheckpointSaver[str]):
 
     def _metadata(self, config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
         """Checkpoint metadata as on the reference: the run's metadata and every key of its configurable that does not
-        begin with `__`, whatever its type, below what LangGraph says itself. A subgraph's also say where it stands."""
-        configurable = config["configurable"]
-        kept = {**self._storable(config.get("metadata") or {}), **self._said}
+        begin with `__`, whatever its type, below what LangGraph says itself. A subgraph's also say where it stands,
+        as its config's metadata has it where they do."""
+        configurable, around = config["configurable"], config.get("metadata") or {}
+        kept = {**self._storable(around), **self._said}
         if configurable.get("checkpoint_ns"):
-            kept |= {key: configurable[key] for key in PLACE if key in configurable}
+            kept |= {key: around.get(key, configurable[key]) for key in PLACE if key in configurable}
         kept.update(metadata)
         return kept  # type: ignore[return-value]
 

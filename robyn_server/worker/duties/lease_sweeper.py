@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from robyn_server.engine.parts import Parts
 from robyn_server.resources.run import EndedRun, Ending, Run
+from robyn_server.worker.newest_state import newest_state
 
 
 class LeaseSweeper:
@@ -29,11 +30,21 @@ class LeaseSweeper:
     async def _settle(self, run: Run, now: datetime) -> EndedRun | None:
         storage = self._parts.storage
         if run.cancel_action != "rollback":
-            return await storage.queue.recover(run, now, self._parts.settings.run_retries)
+            ended = await storage.queue.recover(run, now, self._parts.settings.run_retries)
+            if ended is not None:
+                await self._show_state(run)
+            return ended
         # In this order a crash in between repeats the deletion and loses nothing.
         await storage.checkpoints.delete_run(run.thread_id, run.run_id)
         error = {"error": "UserRollback", "message": run.cancel_reason or ""}
-        return await storage.queue.finish_rollback(run, Ending(None, error))
+        state = await newest_state(self._parts, run)
+        return await storage.queue.finish_rollback(run, Ending(None, error, state=state))
+
+    async def _show_state(self, run: Run) -> None:
+        """The dead worker could not say what its last checkpoint was."""
+        state = await newest_state(self._parts, run)
+        if state is not None:
+            await self._parts.storage.threads.set_state(run.thread_id, state, clear_error=False)
 
     async def _tell(self, run: Run, ended: EndedRun) -> None:
         if run.temporary:

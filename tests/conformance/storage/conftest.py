@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from queue_scenes import Queue
 
 from robyn_server.settings import Settings
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.sqlite import open_storage
+from tests.conformance.storage.queue_scenes import Queue
 
 
 @pytest.fixture(params=["sqlite"])

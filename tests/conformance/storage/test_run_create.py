@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from queue_scenes import HERE, Queue, new_run
 
 from robyn_server.errors import Conflict, NotFound, TooMany
 from robyn_server.resources.clock import now
@@ -10,6 +9,7 @@ from robyn_server.resources.ids import new_id
 from robyn_server.resources.metadata_filter import MetadataFilter, parse_filter
 from robyn_server.resources.run import EndedRun, Ending, ThreadForRun
 from robyn_server.resources.thread import NewThread, ThreadSearch
+from tests.conformance.storage.queue_scenes import HERE, Queue, new_run
 
 MISSING = ThreadForRun(create=False, metadata={}, config={})
 T = "22222222-2222-4222-8222-222222222222"

@@ -3,7 +3,6 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from queue_scenes import LEASE, OVER, Queue
 
 from robyn_server.resources.clock import now
 from robyn_server.resources.ids import new_id
@@ -11,6 +10,7 @@ from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.run import EndedRun, Ending, Held, RunSearch
 from robyn_server.resources.run_lifecycle import CancelAction, RunStatus, thread_status
 from robyn_server.resources.thread import NewThread, StateOutcome, ThreadTtl
+from tests.conformance.storage.queue_scenes import LEASE, OVER, Queue
 
 A, B, C, D = (f"{letter * 8}-2222-4222-8222-222222222222" for letter in "abcd")
 MISTAKE = {"error": "ValueError", "message": "boom"}

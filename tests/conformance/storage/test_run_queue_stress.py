@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from datetime import timedelta
 
-from queue_scenes import HERE, new_run
-
 from robyn_server.errors import Conflict, TooMany
 from robyn_server.resources.clock import now
 from robyn_server.resources.ids import new_id
@@ -15,6 +13,7 @@ from robyn_server.resources.run import EndedRun, Ending, Run, RunSearch
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.storage.interfaces import Storage
+from tests.conformance.storage.queue_scenes import HERE, new_run
 
 SECONDS = 3.0
 LEASE = timedelta(seconds=0.3)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from queue_scenes import HERE, LEASE, new_run
 
 from robyn_server.errors import Conflict, Unavailable
 from robyn_server.resources.clock import now
@@ -34,6 +33,7 @@ from robyn_server.storage.run_queue import (
 )
 from robyn_server.storage.sqlite import open_storage
 from robyn_server.storage.sqlite_db import SqliteDb, connect
+from tests.conformance.storage.queue_scenes import HERE, LEASE, new_run
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from queue_scenes import HERE, new_run
+from tests.conformance.storage.queue_scenes import HERE, new_run
 from robyn_server.resources.ids import new_id
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
@@ -186,7 +186,7 @@ async def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path
             "-c",
             WRITER,
             str(data_dir),
-            str(Path(__file__).parent),
+            str(Path(__file__).parents[3]),
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout

@@ -1,0 +1,42 @@
+"""What a thread's newest checkpoint says once a run on it has ended."""
+
+import logging
+
+from langchain_core.runnables import RunnableConfig
+
+from robyn_server.engine.parts import Parts
+from robyn_server.engine.snapshots import state_outcome
+from robyn_server.errors import DomainError
+from robyn_server.resources.run import Run
+from robyn_server.resources.thread import StateOutcome
+
+logger = logging.getLogger(__name__)
+
+
+async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None) -> StateOutcome | None:
+    """What the thread's row shall repeat; None when the thread has no checkpoint, or none that can be read.
+    `checkpoint_id` is the newest one where the caller knows it."""
+    if run.temporary:
+        return None
+    saver = parts.storage.checkpoints.saver()
+    config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+    if checkpoint_id is None:
+        found = await saver.aget_tuple(config)
+        if found is None:
+            return None
+        checkpoint_id = found.config["configurable"]["checkpoint_id"]
+    # Read by its id, a checkpoint is shown as it was stored. Read as the newest, the writes of tasks that finished
+    # in an unfinished step would be applied to it, and what a failed run was given would fail again.
+    config["configurable"]["checkpoint_id"] = checkpoint_id
+    admitted: RunnableConfig = {"configurable": dict(run.kwargs["config"]["configurable"])}
+    try:
+        async with parts.graphs.open(
+            run.graph_id, admitted, checkpointer=saver, store=parts.storage.store, purpose="threads.read"
+        ) as graph:
+            return state_outcome(await graph.aget_state(config))
+    except (DomainError, OSError):
+        raise
+    except Exception:
+        # A factory may fail here as it did in the run; the run's end must be recorded all the same.
+        logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
+        return None
