@@ -86,7 +86,7 @@ class ThreadRows(Protocol):
 
     async def count(self, query: ThreadSearch) -> int: ...
 
-    async def set_state(self, thread_id: str, outcome: StateOutcome, *, clear_error: bool = True) -> None:
+    async def set_state(self, thread_id: str, outcome: StateOutcome) -> None:
         """Repeat what the newest checkpoint says after a state update (or copy, prune): values, interrupts, status,
         `state_updated_at`. The thread becomes `settled`."""
 
@@ -161,9 +161,12 @@ class RunQueue(Protocol):
     async def expired(self, now: datetime, limit: int = 100) -> list[Run]:
         """Running runs whose lease is over, and pending runs that wait to be rolled back."""
 
-    async def recover(self, run: Run, now: datetime, most: int) -> EndedRun | None:
+    async def recover(
+        self, run: Run, now: datetime, most: int, state: StateOutcome | None = None
+    ) -> EndedRun | None:
         """Settle one run whose worker is dead: back to pending with `failures` + 1, or ended (returned) as its
-        cancel intent or the spent budget says. A rollback intent is only settled by `finish_rollback`."""
+        cancel intent or the spent budget says; its thread then shows `state`. A rollback intent is only settled by
+        `finish_rollback`."""
 
     async def release_all(self) -> int:
         """At start, when no other process lives on this data: expire every lease at once."""

@@ -1,10 +1,12 @@
 """Transitions that end a run, and what an ending does to its thread. Lock order: thread row, then run
 rows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from robyn_server.resources.run import CancelOutcome, EndedRun, Ending, Run
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction, RunStatus
+from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import Dialect
@@ -124,7 +126,9 @@ def request_stop(
     return stopped
 
 
-def recover_run(dialect: Dialect, run: Run, now: datetime, most: int) -> Transition[EndedRun | None]:
+def recover_run(
+    dialect: Dialect, run: Run, now: datetime, most: int, state: StateOutcome | None = None
+) -> Transition[EndedRun | None]:
     """See `RunQueue.recover`."""
     yield from lock_thread(dialect, run.thread_id)
     lost = f"run_id = ? AND status = '{RUNNING}' AND lease_until < ?"
@@ -141,6 +145,7 @@ def recover_run(dialect: Dialect, run: Run, now: datetime, most: int) -> Transit
         )
         return None
     ending = _cancelled(reason) if wish else Ending("error", error=WORKER_LOST, run_error=WORKER_LOST)
+    ending = replace(ending, state=state)
     yield from _end_where(dialect, lost, key, ending)
     yield from _end_on_thread(dialect, run.thread_id, ending)
     return _ended(run, ending.status)

@@ -15,6 +15,7 @@ from robyn_server.resources.run import (
     ThreadForRun,
 )
 from robyn_server.resources.run_lifecycle import CancelAction
+from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Db, Transition
 from robyn_server.storage.dialect import Dialect
@@ -87,9 +88,11 @@ class SqlRunQueue:
         """See `RunQueue`. Also pending runs that wait to be rolled back."""
         return await self._db.read(lambda: expired_runs(self._dialect, now, limit))
 
-    async def recover(self, run: Run, now: datetime, most: int) -> EndedRun | None:
+    async def recover(
+        self, run: Run, now: datetime, most: int, state: StateOutcome | None = None
+    ) -> EndedRun | None:
         """See `RunQueue`."""
-        return await self._db.write(lambda: recover_run(self._dialect, run, now, most))
+        return await self._db.write(lambda: recover_run(self._dialect, run, now, most, state))
 
     async def release_all(self) -> int:
         """See `RunQueue`; how many leases were ended."""

@@ -1,6 +1,7 @@
 """SQLite as a `Db`: one writer thread with group commit, a few reader threads, WAL."""
 
 import asyncio
+import concurrent.futures
 import queue
 import sqlite3
 import threading
@@ -95,8 +96,9 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
 @dataclass(frozen=True, slots=True)
 class _Job:
     start: Start[Any]
-    future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any] | concurrent.futures.Future[Any]
+    loop: asyncio.AbstractEventLoop | None
+    """Where the future lives; None for one that a thread waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,20 @@ class SqliteDb:
         """See `Db`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        with self._lock:
-            if self._closed:
-                raise Unavailable("The database is closed.")
-            self._jobs.put(_Job(start, future, loop))
+        self._hand_over(_Job(start, future, loop))
         return await future
+
+    def read_blocking(self, start: Start[T]) -> T:
+        """`read` for threads without an event loop."""
+        if self._closed:
+            raise Unavailable("The database is closed.")
+        return self._readers.submit(self._read, start).result()
+
+    def write_blocking(self, start: Start[T]) -> T:
+        """`write` for threads without an event loop."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._hand_over(_Job(start, future, None))
+        return future.result()
 
     async def close(self) -> None:
         """Wait for the writes handed over so far, then close. Further calls raise `Unavailable`."""
@@ -149,6 +160,12 @@ class SqliteDb:
         await asyncio.to_thread(self._readers.shutdown)
         for connection in self._reading:
             connection.close()
+
+    def _hand_over(self, job: _Job) -> None:
+        with self._lock:
+            if self._closed:
+                raise Unavailable("The database is closed.")
+            self._jobs.put(job)
 
     def _read(self, start: Start[T]) -> T:
         connection: Connection | None = getattr(self._local, "connection", None)
@@ -226,10 +243,12 @@ class SqliteDb:
 
 
 def _resolve(outcomes: Sequence[_Outcome]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[_Outcome]] = {}
     for outcome in outcomes:
         by_loop.setdefault(outcome.job.loop, []).append(outcome)
+    _tell(by_loop.pop(None, ()))
     for loop, mine in by_loop.items():
+        assert loop is not None
         try:
             loop.call_soon_threadsafe(_tell, mine)
         except RuntimeError:

@@ -83,9 +83,9 @@ class ThreadTable:
         wanted = _wanted(self._dialect, query, with_values=bool(query.values))
         return await self._db.read(lambda: count(self._dialect, wanted))
 
-    async def set_state(self, thread_id: str, outcome: StateOutcome, *, clear_error: bool = True) -> None:
+    async def set_state(self, thread_id: str, outcome: StateOutcome) -> None:
         """See `ThreadRows`."""
-        await self._db.write(lambda: _set_state(self._dialect, thread_id, outcome, clear_error))
+        await self._db.write(lambda: _set_state(self._dialect, thread_id, outcome))
 
     async def expired(self, now: datetime, limit: int) -> list[Thread]:
         """See `ThreadRows`; the longest expired first, `values` left unread."""
@@ -164,16 +164,13 @@ def _patch(
     return (yield from _get(dialect, thread_id, EVERYTHING))
 
 
-def _set_state(
-    dialect: Dialect, thread_id: str, outcome: StateOutcome, clear_error: bool
-) -> Transition[None]:
-    cleared = ", error = NULL, last_failed = FALSE" if clear_error else ""
+def _set_state(dialect: Dialect, thread_id: str, outcome: StateOutcome) -> Transition[None]:
     values = dialect.json_bytes(outcome.values)
     # A copy shows its values from the first change of its own state on.
     shown = '"values" = ?, copied = FALSE, ' if values is not None else ""
     yield (
         f"UPDATE thread SET {shown}interrupts = ?, has_next = ?, settled = TRUE,"
-        f" state_updated_at = {dialect.now}{cleared} WHERE thread_id = ?",
+        f" error = NULL, last_failed = FALSE, state_updated_at = {dialect.now} WHERE thread_id = ?",
         (
             *(() if values is None else (values,)),
             dialect.json(outcome.interrupts),

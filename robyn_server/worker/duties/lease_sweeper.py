@@ -28,23 +28,17 @@ class LeaseSweeper:
         return len(runs)
 
     async def _settle(self, run: Run, now: datetime) -> EndedRun | None:
-        storage = self._parts.storage
+        storage, most = self._parts.storage, self._parts.settings.run_retries
         if run.cancel_action != "rollback":
-            ended = await storage.queue.recover(run, now, self._parts.settings.run_retries)
-            if ended is not None:
-                await self._show_state(run)
-            return ended
+            # The dead worker could not say what its last checkpoint was.
+            ends = run.cancel_action is not None or run.failures >= most
+            state = await newest_state(self._parts, run) if ends else None
+            return await storage.queue.recover(run, now, most, state)
         # In this order a crash in between repeats the deletion and loses nothing.
         await storage.checkpoints.delete_run(run.thread_id, run.run_id)
         error = {"error": "UserRollback", "message": run.cancel_reason or ""}
         state = await newest_state(self._parts, run)
         return await storage.queue.finish_rollback(run, Ending(None, error, state=state))
-
-    async def _show_state(self, run: Run) -> None:
-        """The dead worker could not say what its last checkpoint was."""
-        state = await newest_state(self._parts, run)
-        if state is not None:
-            await self._parts.storage.threads.set_state(run.thread_id, state, clear_error=False)
 
     async def _tell(self, run: Run, ended: EndedRun) -> None:
         if run.temporary:
