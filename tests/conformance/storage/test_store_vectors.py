@@ -1,0 +1,201 @@
+"""Search in the store by meaning."""
+
+import asyncio
+import math
+import random
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.embeddings import Embeddings
+from langgraph.store.base import PutOp, SearchItem
+
+from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
+
+WORDS = 64
+
+
+def bag_of_words(texts: Sequence[str]) -> list[list[float]]:
+    vectors = [[0.0] * WORDS for _ in texts]
+    for vector, text in zip(vectors, texts, strict=True):
+        for word in re.findall(r"[a-z]+", text.lower()):
+            vector[zlib.crc32(word.encode()) % WORDS] += 1.0
+    return vectors
+
+
+async def bag_of_words_later(texts: Sequence[str]) -> list[list[float]]:
+    await asyncio.sleep(0)
+    return bag_of_words(texts)
+
+
+class Numbers(Embeddings):
+    """Texts are numbers: each is the seed of its vector."""
+
+    def __init__(self, dims: int) -> None:
+        self.dims = dims
+
+    def embed_query(self, text: str) -> list[float]:
+        seeded = random.Random(int(text))
+        return [seeded.gauss(0, 1) for _ in range(self.dims)]
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+
+@pytest.fixture
+async def opened(tmp_path: Path):
+    stores = []
+
+    async def open_one(embed: Any = bag_of_words, dims: int = WORDS, fields: Sequence[str] = ("text",)):
+        options = StoreOptions(index={"embed": embed, "dims": dims, "fields": list(fields)})
+        stores.append(await open_store(tmp_path, options))
+        return stores[-1]
+
+    yield open_one
+    for store in stores:
+        await store.close()
+
+
+async def fill(store: SqliteStore) -> None:
+    for n, text in enumerate(("red apple", "green pear", "red car", "blue sky")):
+        await store.aput(("s", "x" if n % 2 else "y"), f"k{n}", {"n": n, "text": text})
+
+
+def scores(found: Sequence[SearchItem]) -> list[tuple[str, float | None]]:
+    return [(item.key, None if item.score is None else round(item.score, 4)) for item in found]
+
+
+@pytest.mark.parametrize("embed", [bag_of_words, bag_of_words_later])
+async def test_best_first_then_what_has_no_vector(opened, embed) -> None:
+    store = await opened(embed)
+    await fill(store)
+    ranked = [("k0", 1.0), ("k2", 0.5), ("k1", 0.0), ("k3", 0.0)]
+    assert scores(await store.asearch(("s",), query="red apple")) == ranked
+    assert scores(await store.asearch(("s",), query="red apple", limit=2, offset=1)) == ranked[1:3]
+    assert scores(await store.asearch(("s", "x"), query="red apple")) == ranked[2:]
+    assert scores(await store.asearch(("s",), query="")) == [(f"k{n}", None) for n in (0, 2, 1, 3)]
+    await store.aput(("s", "z"), "plain", {"text": "red apple"}, index=False)
+    assert scores(await store.asearch(("s",), query="red apple", limit=4)) == ranked
+    assert scores(await store.asearch(("s",), query="red apple")) == [*ranked, ("plain", None)]
+    assert scores(await store.asearch(("s",), query="red apple", offset=4)) == [("plain", None)]
+
+
+async def test_a_filter_comes_first(opened) -> None:
+    store = await opened()
+    await fill(store)
+    await store.aput(("s",), "plain", {"n": 8, "text": "red"}, index=False)
+    found = await store.asearch(("s",), query="red", filter={"n": {"$gt": 0}})
+    assert scores(found) == [("k2", 0.7071), ("k1", 0.0), ("k3", 0.0), ("plain", None)]
+
+
+async def test_an_overwritten_item_means_what_it_now_says(opened) -> None:
+    store = await opened()
+    await fill(store)
+    await store.aput(("s", "y"), "k0", {"text": "blue"})
+    assert scores(await store.asearch(("s",), query="blue", limit=2)) == [("k0", 1.0), ("k3", 0.7071)]
+    await store.aput(("s", "y"), "k0", {"text": "blue"}, index=False)
+    await store.adelete(("s", "x"), "k3")
+    assert scores(await store.asearch(("s",), query="blue", limit=9))[0] == ("k2", 0.0)
+
+
+async def test_several_texts_of_an_item_count_by_the_best(opened) -> None:
+    store = await opened(fields=["text", "tags[*]"])
+    await store.aput(("s",), "a", {"text": "red", "tags": ["blue", "green"]})
+    await store.aput(("s",), "b", {"text": "blue car"})
+    await store.aput(("s",), "c", {"other": "blue"}, index=["other"])
+    assert scores(await store.asearch(("s",), query="blue")) == [("a", 1.0), ("c", 1.0), ("b", 0.7071)]
+
+
+async def test_the_whole_value_is_embedded_by_default(opened) -> None:
+    store = await opened(fields=["$"])
+    await store.aput(("s",), "a", {"red": 1})
+    await store.aput(("s",), "b", {"blue": 1})
+    assert scores(await store.asearch(("s",), query="blue")) == [("b", 1.0), ("a", 0.0)]
+
+
+async def test_threads_may_search_with_an_async_function(opened) -> None:
+    store = await opened(bag_of_words_later)
+    await fill(store)
+    found = await asyncio.to_thread(store.search, ("s",), query="red apple", limit=1)
+    assert scores(found) == [("k0", 1.0)]
+    # The loop cannot wait for itself, and says so.
+    with pytest.raises(ValueError, match="async"):
+        store.search(("s",), query="red apple")
+
+
+async def test_vectors_of_a_wrong_length_are_refused(opened) -> None:
+    store = await opened(dims=3)
+    with pytest.raises(ValueError, match="64 numbers, but store.index.dims is 3"):
+        await store.aput(("s",), "k", {"text": "red"})
+    assert await store.asearch(("s",)) == []
+
+
+async def test_vectors_of_an_earlier_configuration_are_passed_over(opened) -> None:
+    store = await opened()
+    await fill(store)
+    await store.close()
+    store = await opened(Numbers(8), 8)
+    await store.aput(("s",), "new", {"text": "1"})
+    found = await store.asearch(("s",), query="1")
+    assert scores(found) == [("new", 1.0), *((f"k{n}", None) for n in (0, 2, 1, 3))]
+
+
+@pytest.mark.parametrize("count", [50, 3000])
+async def test_many_vectors_are_found_exactly(opened, count: int) -> None:
+    numbers = Numbers(48)
+    store = await opened(numbers, 48, ["n"])
+
+    async def put(first: int, last: int) -> None:
+        await store.abatch([PutOp(("s", str(n % 7)), str(n), {"n": n}) for n in range(first, last)])
+
+    await put(0, count // 2)
+    await store.asearch(("s",), query="5")
+    await put(count // 2, count)
+    for n in range(0, count, 3):
+        await store.adelete(("s", str(n % 7)), str(n))
+    alive = [n for n in range(count) if n % 3]
+    for query in (count + 1, count + 2, alive[7]):
+        asked = numbers.embed_query(str(query))
+
+        def cosine(n: int, asked: list[float] = asked) -> float:
+            vector = numbers.embed_query(str(n))
+            return math.sumprod(vector, asked) if hasattr(math, "sumprod") else dot(vector, asked)
+
+        def dot(a: list[float], b: list[float]) -> float:
+            return sum(x * y for x, y in zip(a, b, strict=True))
+
+        norm = math.sqrt(dot(asked, asked))
+        expected = {n: cosine(n) / norm / math.sqrt(dot(v := numbers.embed_query(str(n)), v)) for n in alive}
+        best = sorted(alive, key=lambda n: -expected[n])[:12]
+        found = await store.asearch(("s",), query=str(query), limit=12)
+        assert [int(item.key) for item in found] == best
+        assert [item.score for item in found] == pytest.approx([expected[n] for n in best], abs=1e-5)
+
+
+async def test_ten_thousand_vectors_take_milliseconds(opened) -> None:
+    store = await opened(Numbers(384), 384, ["n"])
+    shared = [[random.Random(n).gauss(0, 1) for _ in range(384)] for n in range(20)]
+    # Made by hand: embedding ten thousand texts would take longer than all that is to be measured.
+    rows = [store._embedder.vectors.pack(vector[n % 384 :] + vector[: n % 384])
+            for n in range(500) for vector in shared]  # fmt: skip
+    await store._db.write(lambda: many(rows))
+    await store.asearch(("s",), query="1")
+    loop = asyncio.get_running_loop()
+    took = []
+    for query in range(5):
+        began = loop.time()
+        assert len(await store.asearch(("s",), query=str(query))) == 10
+        took.append(loop.time() - began)
+    assert min(took) < 0.1, took
+
+
+def many(rows: Sequence[tuple[bytes, float]]):
+    yield "INSERT INTO namespace(ns, path) VALUES (1, 's.')", ()
+    for n, (data, norm) in enumerate(rows, 1):
+        item = "INSERT INTO item(seq, ns, key, created_at, updated_at, value) VALUES (?, 1, ?, 0, 0, '{}')"
+        yield item, (n, str(n))
+        vector = "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, 1, ?, ?, ?)"
+        yield vector, (n, len(data) // 4, norm, data)
