@@ -133,7 +133,7 @@ class Supervisor:
             code, reloading = self._watch(child)
             child.forget()
             self._was_ready = self._was_ready or child.ready
-            # An exit before it ever served says that it cannot start; a signal (kill -9, an abort) says nothing of that.
+            # An exit before it ever served says that it cannot start; a kill or an abort says nothing of that.
             if self._asked_to_stop or (not self._was_ready and code <= 128):
                 return code
             if reloading:
