@@ -1,39 +1,106 @@
 """The HTTP application: the runtime and the list of surfaces."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from robyn_server import __version__
+from robyn_server.auth.sealing import STREAM_TICKETS, Sealer
+from robyn_server.auth.tickets import StreamTickets
+from robyn_server.graphs.config_file import GraphSpec
+from robyn_server.graphs.loader import load
 from robyn_server.observability.metrics import Metrics
 from robyn_server.resources.types import JsonObject
 from robyn_server.runtime import Prepared, open_runtime
-from robyn_server.surfaces import langgraph
+from robyn_server.surfaces import a2a, langgraph, mcp
+from robyn_server.surfaces.sign_in.routes import SignIn
 from robyn_server.surfaces.system.routes import System
 from robyn_server.web.application import Application
-from robyn_server.web.openapi import document
+from robyn_server.web.authentication import QueryCredentials
+from robyn_server.web.http_section import HttpSection
+from robyn_server.web.openapi import document, joined, secured
 from robyn_server.web.routing import Surface
 
-GUESTS = (langgraph.SURFACE,)
+if TYPE_CHECKING:
+    from robyn_server.web.asgi_mount import CustomApp
+
+GUESTS = (langgraph.SURFACE, mcp.SURFACE, a2a.SURFACE)
 
 
-def surfaces(metrics: Metrics, draining: Callable[[], bool]) -> tuple[Surface, ...]:
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a langgraph.json says of its HTTP side. `own_routes` and `auth` go into the OpenAPI document: the custom
+    application's document, and the section `auth.openapi`."""
+
+    http: HttpSection = field(default_factory=HttpSection)
+    prefix: str = ""
+    own_routes: JsonObject = field(default_factory=dict)
+    auth: JsonObject = field(default_factory=dict)
+
+    def describe(self, surfaces: tuple[Surface, ...], base_url: str) -> JsonObject:
+        """The OpenAPI document."""
+        shown = [self.http.documented(one) for one in surfaces]
+        return secured(
+            joined(document(shown, base_url + self.prefix, __version__), self.own_routes), self.auth
+        )
+
+
+def surfaces(
+    metrics: Metrics,
+    draining: Callable[[], bool],
+    tickets: StreamTickets,
+    project: Project | None = None,
+) -> tuple[Surface, ...]:
     """All that is served: the guests, and the routes about the server, which speak of this one."""
+    project = project or Project()
+    guests = (*GUESTS, SignIn(tickets).surface())
 
     def describe(base_url: str) -> JsonObject:
-        return document((system, *GUESTS), base_url, __version__)
+        return project.describe((system, *guests), base_url)
 
     system = System(metrics, describe, draining, __version__).surface()
-    return (system, *GUESTS)
+    return tuple(project.http.served(one) for one in (system, *guests))
 
 
-async def open_application(prepared: Prepared) -> Application:
+async def open_application(prepared: Prepared, http: HttpSection) -> Application:
     """Open everything and begin to work; the port is bound after this."""
+    custom = load_custom(prepared, http)
+    project = Project(
+        http,
+        prepared.settings.mount_prefix,
+        custom.document() if custom else {},
+        prepared.config_file.section("auth").get("openapi") or {},
+    )
     runtime = await open_runtime(prepared)
+    if custom:
+        await custom.start()
     await runtime.start()
+
+    tickets = StreamTickets(Sealer.from_settings(prepared.settings, STREAM_TICKETS))
+
+    async def close() -> None:
+        if custom:
+            await custom.stop()
+        await runtime.close()
+
     return Application(
         engine=runtime.engine,
         auth=prepared.auth,
-        surfaces=surfaces(runtime.metrics, lambda: runtime.draining),
+        surfaces=surfaces(runtime.metrics, lambda: runtime.draining, tickets, project),
         drain=runtime.drain,
-        close=runtime.close,
+        close=close,
         metrics=runtime.metrics,
+        logged_headers=http.logging_headers,
+        custom=custom,
+        query_credentials=QueryCredentials(tickets, prepared.settings.allow_query_token),
     )
+
+
+def load_custom(prepared: Prepared, http: HttpSection) -> "CustomApp | None":
+    """The project's own application, if it has one. Raises `StartupError`."""
+    if http.app is None:
+        return None
+    # It brings Starlette, which nobody else needs.
+    from robyn_server.web.asgi_mount import CustomApp  # noqa: PLC0415
+
+    return CustomApp(load(prepared.config_file, "http.app", GraphSpec(http.app)), http)

@@ -11,6 +11,7 @@ from robyn_server.settings import Settings
 AUTH = {
     "none": "none: nobody is asked who they are",
     "supabase": "Supabase tokens",
+    "apikey": "API keys",
     "custom": "the handlers of langgraph.json",
 }
 

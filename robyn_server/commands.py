@@ -8,6 +8,8 @@ from pathlib import Path
 
 from robyn_server import environment, runtime
 from robyn_server.app import open_application, surfaces
+from robyn_server.auth.sealing import Sealer
+from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner, base_url
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.graphs.check import check as check_graphs
@@ -18,7 +20,7 @@ from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
 from robyn_server.storage.migrations import migrate as bring_up_to_date
 from robyn_server.web import listening
-from robyn_server.web.cors import CorsPolicy
+from robyn_server.web.http_section import HttpSection
 from robyn_server.web.server import run_server
 
 logger = logging.getLogger(__name__)
@@ -39,9 +41,8 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
         ready()
         announce(settings, prepared.graphs.ids())
 
-    cors = prepared.config_file.section("http").get("cors")
-    policy = CorsPolicy.from_config(cors) if cors else None
-    run_server(settings, lambda: open_application(prepared), cors=policy, ready=is_ready)
+    http = HttpSection.read(prepared.config_file.section("http"), settings.cors_config)
+    run_server(settings, lambda: open_application(prepared, http), cors=http.cors, ready=is_ready)
     return 0
 
 
@@ -56,7 +57,7 @@ def check(overrides: Overrides) -> int:
 def routes(overrides: Overrides) -> int:
     """Print the table of routes."""
     prefix = configured(overrides).mount_prefix
-    served = surfaces(Metrics(slots=0), lambda: False)
+    served = surfaces(Metrics(slots=0), lambda: False, StreamTickets(Sealer(b"opens nothing")))
     table = sorted(
         (prefix + route.path, route.method, route.summary) for one in served for route in one.routes
     )

@@ -1,9 +1,12 @@
 """Text of the environment as numbers, durations, words. Each reader raises `Wrong` with what it expected."""
 
+import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 
 class Wrong(Exception):
@@ -67,6 +70,17 @@ def seconds_above_zero(value: str) -> timedelta:
     return duration
 
 
+def days_above_zero(value: str) -> timedelta:
+    """A duration in days, fractions allowed."""
+    try:
+        duration = timedelta(days=float(value))
+    except (ValueError, OverflowError):
+        duration = timedelta(0)
+    if duration <= timedelta(0):
+        raise Wrong("a number of days above 0")
+    return duration
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """One of a few words, in any case."""
     by_folded = {word.lower(): word for word in words}
@@ -93,6 +107,18 @@ def lanes(value: str) -> tuple[tuple[str, int], ...]:
         raise Wrong("lane=slots pairs such as code=4,maintenance=1") from None
 
 
+def api_keys(value: str) -> tuple[tuple[str, str, bool], ...]:
+    """`<sha256 of the key, hex>:<user>[:admin],...` as (digest, user, admin)."""
+    found = []
+    for word in words(value):
+        digest, _, user = word.partition(":")
+        bare = user.removesuffix(":admin")
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", digest) or not bare:
+            raise Wrong("<sha256 of the key, hex>:<user>[:admin] entries")
+        found.append((digest.lower(), bare, bare != user))
+    return tuple(found)
+
+
 def address(value: str) -> str:
     """An IP address to listen on; names are not looked up, but for localhost."""
     host = "127.0.0.1" if value == "localhost" else value
@@ -106,3 +132,14 @@ def prefix(value: str) -> str:
     """A path prefix: one slash in front, none behind."""
     bare = value.strip("/")
     return f"/{bare}" if bare else ""
+
+
+def json_object(value: str) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Wrong('a JSON object such as {"name": "value"}')
+    return found

@@ -1,5 +1,6 @@
 """The engine without HTTP: opens every part, joins them, closes them in reverse."""
 
+import os
 from dataclasses import dataclass
 
 from robyn_server.auth.interfaces import Auth
@@ -8,26 +9,38 @@ from robyn_server.auth.sealing import Sealer
 from robyn_server.engine import Engine
 from robyn_server.engine.hooks import RunHooks
 from robyn_server.engine.parts import Parts
+from robyn_server.engine.thread_ttl import ttl_rules
+from robyn_server.engine.webhook_policy import WebhookPolicy
+from robyn_server.environment import read_sources
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
 from robyn_server.graphs.config_file import ConfigFile, GraphSpec, read_config_file
 from robyn_server.graphs.loader import load
 from robyn_server.graphs.registry import GraphRegistry
+from robyn_server.graphs.store_section import store_index, store_ttl
 from robyn_server.observability.metrics import Metrics
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.sqlite import open_storage
+from robyn_server.storage.store import StoreOptions
+from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
 from robyn_server.worker.duties.event_sweeper import EventSweeper
 from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
 from robyn_server.worker.duties.loop import Duty, DutyLoop
+from robyn_server.worker.duties.run_sweeper import RunSweeper
+from robyn_server.worker.duties.store_sweeper import StoreSweeper
 from robyn_server.worker.duties.thread_sweeper import ThreadSweeper
 from robyn_server.worker.executor import Executor
+from robyn_server.worker.webhook import WebhookSender
+from robyn_server.worker.webhook_options import WebhookOptions
 from robyn_server.worker.worker import Worker
 
 SYSTEM = Caller("system", is_service=True)
+WEBHOOKS_MAY_TAKE = 3.0
+"""Seconds, at shutdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,9 @@ class Prepared:
     config_file: ConfigFile
     graphs: GraphRegistry
     auth: Auth
+    store: StoreOptions
+    webhook_policy: WebhookPolicy
+    webhook_options: WebhookOptions
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -46,19 +62,35 @@ def prepare(settings: Settings) -> Prepared:
     graphs = GraphRegistry(config_file)
     section = config_file.section("auth")
     handlers = load(config_file, "auth", GraphSpec(section["path"])) if "path" in section else None
-    return Prepared(settings, config_file, graphs, open_auth(settings, handlers, section))
+    ttl_rules(settings, config_file.raw)
+    store = StoreOptions(store_ttl(config_file), store_index(config_file))
+    auth = open_auth(settings, handlers, section)
+    return Prepared(settings, config_file, graphs, auth, store, *_webhooks(settings, config_file))
+
+
+def _webhooks(settings: Settings, config_file: ConfigFile) -> tuple[WebhookPolicy, WebhookOptions]:
+    section = config_file.section("webhooks")
+    policy = WebhookPolicy.from_config(section, callers_are_known=settings.auth_mode != "none")
+    options = WebhookOptions.from_config(
+        section,
+        read_sources(settings.config_path, os.environ).merged,
+        secret=settings.webhook_secret,
+        enabled=not config_file.section("http").get("disable_webhooks"),
+    )
+    return policy, options
 
 
 class Runtime:
     """Everything but HTTP, running."""
 
-    def __init__(self, parts: Parts, metrics: Metrics, duties: list[Duty]) -> None:
+    def __init__(self, parts: Parts, metrics: Metrics, duties: list[Duty], webhooks: WebhookSender) -> None:
         self.parts = parts
         self.metrics = metrics
         self.engine = Engine(parts)
         self.worker = Worker(parts, Executor(parts))
         self.draining = False
         self._duties = DutyLoop(duties)
+        self._webhooks = webhooks
 
     async def start(self) -> None:
         """Settle what a crash left behind, then begin to work."""
@@ -77,6 +109,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Close every part; call after `drain`."""
+        await self._webhooks.close(WEBHOOKS_MAY_TAKE)
         await self.parts.log.close()
         await self.parts.auth.close()
         await self.parts.storage.close()
@@ -86,7 +119,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     """Take the data directory, bring its databases up to date and open every part, on the running loop; nothing runs
     before `start`. Raises `StartupError`."""
     settings = prepared.settings
-    storage = await open_storage(settings, store_ttl=prepared.config_file.section("store").get("ttl"))
+    storage = await open_storage(settings, prepared.store)
     spill = open_spill(settings.data_dir)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
     metrics = Metrics(settings.slots)
@@ -100,12 +133,22 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         sealer=Sealer.from_settings(settings),
         hooks=RunHooks([metrics]),
         config_file=prepared.config_file.raw,
+        webhook_policy=prepared.webhook_policy,
     )
+    webhooks = WebhookSender(prepared.webhook_policy, prepared.webhook_options, parts.base_url)
+    parts.hooks.add(webhooks)
     duties: list[Duty] = [
         LeaseSweeper(parts),
         ThreadSweeper(parts),
+        StoreSweeper(parts),
         EventSweeper(log, spill, settings),
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))
-    return Runtime(parts, metrics, duties)
+    if settings.run_retention is not None:
+        duties.append(RunSweeper(parts, settings.run_retention))
+    if settings.checkpoints_per_thread is not None:
+        pruner = CheckpointPruner(parts, settings.checkpoints_per_thread)
+        parts.hooks.add(pruner)
+        duties.append(pruner)
+    return Runtime(parts, metrics, duties, webhooks)

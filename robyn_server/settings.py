@@ -15,7 +15,10 @@ from robyn_server.environment import Sources, read_sources
 from robyn_server.environment_values import (
     Wrong,
     address,
+    api_keys,
     boolean,
+    days_above_zero,
+    json_object,
     lanes,
     one_of,
     path,
@@ -28,7 +31,7 @@ from robyn_server.environment_values import (
 )
 from robyn_server.errors import StartupError
 
-AuthMode = Literal["none", "supabase", "custom"]
+AuthMode = Literal["none", "supabase", "apikey", "custom"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,12 @@ class Settings:
     supabase_key: str | None = field(default=None, repr=False)
     supabase_jwt_secret: str | None = field(default=None, repr=False)
     service_keys: tuple[str, ...] = field(default=(), repr=False)
+    api_keys: tuple[tuple[str, str, bool], ...] = field(default=(), repr=False)
+    """(sha256 of a key in hex, whose it is, whether that is an administrator)"""
+    allow_query_token: bool = False
     secret_key: str | None = field(default=None, repr=False)
     secret_config_keys: tuple[str, ...] = ()
+    webhook_secret: str | None = field(default=None, repr=False)
 
     slots: int = 256
     lane_slots: tuple[tuple[str, int], ...] = ()
@@ -62,11 +69,15 @@ class Settings:
     shutdown_grace: timedelta = timedelta(seconds=30)
     cron_tick: timedelta = timedelta(seconds=5)
     crons_enabled: bool = True
+    thread_ttl: Mapping[str, Any] | None = None
+    run_retention: timedelta | None = None
+    checkpoints_per_thread: int | None = None
 
     max_body_bytes: int = 314_572_800
     max_streams: int = 5_000
     stream_heartbeat: timedelta = timedelta(seconds=5)
     cors_origins: tuple[str, ...] = ("*",)
+    cors_config: Mapping[str, Any] | None = None
     mount_prefix: str = ""
     web_workers: int = 2
 
@@ -75,6 +86,7 @@ class Settings:
     ring_bytes: int = 256 << 20
     spill_bytes: int = 1 << 30
     durability_full: bool = False
+    checkpoint_pickle_fallback: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +105,17 @@ VARIABLES = (
     Variable("port", ("ROBYN_PORT", "PORT"), whole(1, 65_535)),
     Variable("log_level", ("LOG_LEVEL",), one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     Variable("log_format", ("LOG_FORMAT",), one_of("console", "json")),
-    Variable("auth_mode", ("AUTH_MODE",), one_of("none", "supabase", "custom")),
+    Variable("auth_mode", ("AUTH_MODE",), one_of("none", "supabase", "apikey", "custom")),
     Variable("allow_unauthenticated", ("ALLOW_UNAUTHENTICATED",), boolean),
     Variable("supabase_url", ("SUPABASE_URL",), lambda value: value.rstrip("/")),
     Variable("supabase_key", ("SUPABASE_KEY", "SUPABASE_SECRET"), text),
     Variable("supabase_jwt_secret", ("SUPABASE_JWT_SECRET",), text),
     Variable("service_keys", ("SERVICE_KEYS",), words),
+    Variable("api_keys", ("API_KEYS",), api_keys),
+    Variable("allow_query_token", ("ALLOW_QUERY_TOKEN",), boolean),
     Variable("secret_key", ("SECRET_KEY",), text),
     Variable("secret_config_keys", ("SECRET_CONFIG_KEYS",), words),
+    Variable("webhook_secret", ("WEBHOOK_SECRET",), text),
     Variable("slots", ("N_JOBS_PER_WORKER",), whole(1)),
     Variable("lane_slots", ("LANE_SLOTS",), lanes),
     Variable("lease", ("RUN_LEASE_SECONDS",), seconds_above_zero),
@@ -112,10 +127,14 @@ VARIABLES = (
     Variable("shutdown_grace", ("SHUTDOWN_GRACE_SECONDS",), seconds),
     Variable("cron_tick", ("CRON_SCHEDULER_SLEEP_TIME",), seconds_above_zero),
     Variable("crons_enabled", ("FF_CRONS_ENABLED",), boolean),
+    Variable("thread_ttl", ("LANGGRAPH_THREAD_TTL",), json_object),
+    Variable("run_retention", ("RUN_RETENTION_DAYS",), days_above_zero),
+    Variable("checkpoints_per_thread", ("CHECKPOINTS_PER_THREAD",), whole(1)),
     Variable("max_body_bytes", ("HTTP_MAX_REQUEST_BODY_BYTES",), whole(1)),
     Variable("max_streams", ("MAX_STREAMS",), whole(1)),
     Variable("stream_heartbeat", ("STREAM_HEARTBEAT_SECONDS",), seconds_above_zero),
     Variable("cors_origins", ("CORS_ALLOW_ORIGINS", "CORS_ORIGINS"), words),
+    Variable("cors_config", ("CORS_CONFIG",), json_object),
     Variable("mount_prefix", ("MOUNT_PREFIX",), prefix),
     Variable("web_workers", ("ROBYN_WORKERS",), whole(1, 64)),
     Variable("resumable_ttl", ("RESUMABLE_STREAM_TTL_SECONDS",), seconds),
@@ -123,6 +142,7 @@ VARIABLES = (
     Variable("ring_bytes", ("EVENT_RING_BYTES",), whole(1)),
     Variable("spill_bytes", ("EVENT_SPILL_BYTES",), whole(0)),
     Variable("durability_full", ("DURABILITY_FULL",), boolean),
+    Variable("checkpoint_pickle_fallback", ("CHECKPOINT_PICKLE_FALLBACK",), boolean),
 )
 
 
@@ -141,7 +161,8 @@ def read_settings(overrides: Mapping[str, str], environ: Mapping[str, str]) -> S
         try:
             values[variable.field] = variable.read(value)
         except Wrong as wrong:
-            raise StartupError(f"{name}={value} cannot be used: it must be {wrong}.") from None
+            shown = f"{name}={value}" if Settings.__dataclass_fields__[variable.field].repr else name
+            raise StartupError(f"{shown} cannot be used: it must be {wrong}.") from None
     values.setdefault("mount_prefix", prefix(sources.mount_prefix or ""))
     values.setdefault("auth_mode", chosen_auth_mode(values, sources))
     settings = Settings(**values)
@@ -167,7 +188,7 @@ def chosen_auth_mode(values: Mapping[str, Any], sources: Sources) -> AuthMode:
         return "custom"
     if values.get("supabase_url") or values.get("supabase_jwt_secret"):
         return "supabase"
-    return "none"
+    return "apikey" if values.get("api_keys") else "none"
 
 
 def check_together(settings: Settings, sources: Sources) -> None:
@@ -176,6 +197,8 @@ def check_together(settings: Settings, sources: Sources) -> None:
         raise StartupError(
             "AUTH_MODE=supabase needs SUPABASE_URL (with SUPABASE_KEY) or SUPABASE_JWT_SECRET: set one."
         )
+    if settings.auth_mode == "apikey" and not settings.api_keys:
+        raise StartupError("AUTH_MODE=apikey needs API_KEYS: set it to <sha256 of a key>:<user>.")
     if settings.auth_mode == "custom" and not sources.auth_path:
         raise StartupError(
             f'AUTH_MODE=custom needs "auth": {{"path": "./file.py:auth"}} in {settings.config_path}: add it.'

@@ -51,6 +51,8 @@ class StreamReader:
         while True:
             try:
                 answer = await self.client.get(self.location.removesuffix("/stream"))
+                if answer.status_code == 404:
+                    return False
                 if answer.status_code == 200:
                     return self._unfinished(answer.json()["status"])
             except BROKEN:

@@ -16,11 +16,11 @@ from robyn_server.auth.injection import arguments, wanted_parameters
 from robyn_server.auth.interfaces import Credentials, Resource
 from robyn_server.auth.returned_user import caller_from
 from robyn_server.auth.service_key import STUDIO_IDENTITY, ServiceKeys, studio_user
-from robyn_server.auth.user import User
 from robyn_server.errors import DomainError, Forbidden, Refused, StartupError, Unauthenticated
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.metadata_filter import EVERYTHING, BadFilter, MetadataFilter, parse_filter
 from robyn_server.resources.types import JsonObject
+from robyn_server.resources.user import User
 
 logger = logging.getLogger(__name__)
 

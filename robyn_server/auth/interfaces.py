@@ -46,6 +46,6 @@ class Auth(Authenticator, Authorizer, Protocol):
     """Both, for one mode."""
 
     mode: str
-    """`none`, `supabase` or `custom`: for the banner and `/info`."""
+    """`none`, `supabase`, `apikey` or `custom`: for the banner and `/info`."""
 
     async def close(self) -> None: ...

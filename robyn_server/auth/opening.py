@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from robyn_server.auth.api_keys import ApiKeyAuth
 from robyn_server.auth.interfaces import Auth
 from robyn_server.auth.none import NoAuth
 from robyn_server.auth.service_key import ServiceKeys
@@ -24,6 +25,8 @@ def open_auth(
         from robyn_server.auth.supabase import SupabaseAuth  # noqa: PLC0415
 
         return SupabaseAuth(settings)
+    if settings.auth_mode == "apikey":
+        return ApiKeyAuth(settings)
     if handlers is None:
         raise StartupError('AUTH_MODE=custom needs `auth.path` in langgraph.json, e.g. "./auth.py:auth".')
     # langgraph_sdk and starlette likewise.

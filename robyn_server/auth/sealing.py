@@ -13,6 +13,8 @@ from robyn_server.errors import StartupError
 from robyn_server.settings import Settings
 
 KEY_FILE = "secret.key"
+RUN_SECRETS = b"robyn_server run secrets"
+STREAM_TICKETS = b"robyn_server stream tickets"
 _VERSION = b"\x01"
 _NONCE = 12
 
@@ -24,19 +26,20 @@ class CannotOpen(Exception):
 class Sealer:
     """`open(seal(plain)) == plain`, and nobody without the key can read or change what lies between."""
 
-    def __init__(self, key_material: bytes) -> None:
-        key = HKDF(SHA256(), length=32, salt=None, info=b"robyn_server run secrets").derive(key_material)
+    def __init__(self, key_material: bytes, purpose: bytes = RUN_SECRETS) -> None:
+        key = HKDF(SHA256(), length=32, salt=None, info=purpose).derive(key_material)
         self._cipher = AESGCM(key)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Sealer":
-        """With SECRET_KEY when set, else with the key file of the data directory, made (0600) if missing.
+    def from_settings(cls, settings: Settings, purpose: bytes = RUN_SECRETS) -> "Sealer":
+        """With SECRET_KEY when set, else with the key file of the data directory, made (0600) if missing. What was
+        sealed for one purpose cannot be opened for another.
 
         Raises `StartupError`.
         """
         if settings.secret_key:
-            return cls(settings.secret_key.encode())
-        return cls(_key_from_file(settings.data_dir / KEY_FILE))
+            return cls(settings.secret_key.encode(), purpose)
+        return cls(_key_from_file(settings.data_dir / KEY_FILE), purpose)
 
     def seal(self, plain: bytes) -> bytes:
         """The sealed form; another one each time."""

@@ -35,14 +35,24 @@ def take_secrets(body: JsonObject, extra_names: Collection[str] = ()) -> tuple[J
     return clean, secrets
 
 
+def merged(below: JsonObject, above: JsonObject) -> JsonObject:
+    """The secrets of two sources, name by name; those `above` win. What is no place (the caller's `token`) is kept."""
+    whole = {**below, **above}
+    for place in below.keys() & above.keys():
+        if isinstance(below[place], Mapping) and isinstance(above[place], Mapping):
+            whole[place] = {**below[place], **above[place]}
+    return whole
+
+
 def put_back(configurable: JsonObject, context: Json, secrets: Mapping[str, Any]) -> tuple[JsonObject, Json]:
-    """`configurable` and `context` as the graph shall see them. What stood in metadata comes as configurable:
-    metadata are copied into every event of a messages stream. The given objects stay as they are."""
-    whole = {**secrets.get("metadata", {}), **configurable, **secrets.get("configurable", {})}
-    hidden = secrets.get("context")
-    if not hidden:
+    """`configurable` and `context` as the graph shall see them: each shows what was given in the other. What stood in
+    metadata comes as configurable: metadata are copied into every event of a messages stream. The given objects stay as
+    they are."""
+    given = {**secrets.get("context", {}), **secrets.get("configurable", {})}
+    whole = {**secrets.get("metadata", {}), **configurable, **given}
+    if not given:
         return whole, context
-    return whole, {**context, **hidden} if isinstance(context, Mapping) else dict(hidden)
+    return whole, {**context, **given} if isinstance(context, Mapping) else given
 
 
 def _take(holder: JsonObject, place: str, extra_names: Collection[str], secrets: JsonObject) -> None:

@@ -1,4 +1,4 @@
-"""Mode `supabase`: who is calling is said by a Supabase JWT or a service key; everybody sees his own."""
+"""Mode `supabase`: who is calling is said by a Supabase JWT, an API key or a service key; everybody sees his own."""
 
 import hashlib
 import time
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import orjson
 
+from robyn_server.auth.api_keys import UNKNOWN_KEY, ApiKeys
 from robyn_server.auth.bearer import bearer_token
 from robyn_server.auth.gotrue import UserLookUp
 from robyn_server.auth.interfaces import Credentials, Resource
@@ -71,6 +72,7 @@ class SupabaseAuth:
         self._check = TokenCheck(secret, self._keys, issuer)
         self._look_up = UserLookUp(url, settings.supabase_key) if url and settings.supabase_key else None
         self._service_keys = ServiceKeys(settings.service_keys)
+        self._api_keys = ApiKeys(settings.api_keys)
         self._recent: Recent[_Known] = Recent(MOST_REMEMBERED)
 
     async def authenticate(self, credentials: Credentials) -> Caller:
@@ -79,8 +81,12 @@ class SupabaseAuth:
         if self._service_keys.admits(headers):
             return Caller(STUDIO_IDENTITY, STUDIO_IDENTITY, user=studio_user(), is_service=True)
         authorization = headers.get("authorization")
-        if not authorization and self._service_keys.asked_for(headers):
-            raise Unauthenticated("Authentication error: unknown API key")
+        if not authorization:
+            if self._service_keys.asked_for(headers):
+                raise Unauthenticated(UNKNOWN_KEY)
+            machine = self._api_keys.caller(headers)
+            if machine is not None:
+                return machine
         token = bearer_token(authorization)
         digest = hashlib.sha256(token.encode()).digest()
         known = self._recent.get(digest, time.time())

@@ -1,20 +1,9 @@
-"""The user object: what handlers and graphs see of a caller."""
+"""The fields of a user, from what Supabase says."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from robyn_server.resources.types import Json, JsonObject
-
-
-class User(dict[str, Any]):
-    """A user as handlers and graphs read it: `user["role"]`, `user.get("role")` or `user.role`."""
-
-    def __getattr__(self, name: str) -> Json:
-        try:
-            value = self[name]
-        except KeyError:
-            raise AttributeError(f"The user has no attribute '{name}'") from None
-        return User(value) if isinstance(value, dict) else value
 
 
 def user_from_claims(claims: Mapping[str, Any]) -> JsonObject:

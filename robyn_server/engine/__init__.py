@@ -13,6 +13,7 @@ from robyn_server.engine.crons import Crons
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.runs import Runs
 from robyn_server.engine.store import Store
+from robyn_server.engine.thread_protocol import ThreadProtocol
 from robyn_server.engine.thread_state import ThreadStates
 from robyn_server.engine.threads import Threads
 from robyn_server.resources.caller import ANONYMOUS, Caller
@@ -50,6 +51,11 @@ class Engine:
     def runs(self) -> Runs:
         """Runs and their streams."""
         return Runs(self.parts, self.access, self.facts)
+
+    @cached_property
+    def protocol(self) -> ThreadProtocol:
+        """Runs of a thread by the thread protocol."""
+        return ThreadProtocol(self.parts, self.access, self.facts)
 
     @cached_property
     def crons(self) -> Crons:

@@ -26,6 +26,7 @@ class Crons:
         self._threads = parts.storage.threads
         self._assistants = Assistants(parts, access)
         self._sealer = parts.sealer
+        self._webhook_policy = parts.webhook_policy
         self._secret_names = parts.settings.secret_config_keys
         self._access = access
 
@@ -40,6 +41,7 @@ class Crons:
             raise NotFound(f"Assistant '{body['assistant_id']}' not found")
         schedule, timezone = body["schedule"], body.get("timezone")
         check_schedule(schedule, timezone)
+        await self._check_webhook(body)
         if thread_id is not None:
             await self._check_thread(thread_id)
         cron_id, created_at = new_id(), now()
@@ -94,6 +96,7 @@ class Crons:
         """
         if not body:
             raise InvalidRequest("Request body cannot be empty")
+        await self._check_webhook(body)
         changes, secrets = take_secrets(body, self._secret_names)
         changes.pop("assistant_id", None)
         asked: JsonObject = {
@@ -131,6 +134,10 @@ class Crons:
             return before
         had = orjson.loads(self._sealer.open(before)) if before else {}
         return self._sealer.seal(orjson.dumps({**had, **secrets}))
+
+    async def _check_webhook(self, body: JsonObject) -> None:
+        if body.get("webhook") is not None:
+            await self._webhook_policy.check(body["webhook"])
 
     async def _check_thread(self, thread_id: str) -> None:
         visible = await self._access.check("threads", "read", {"thread_id": thread_id})

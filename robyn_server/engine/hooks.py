@@ -12,21 +12,27 @@ class RunHook(Protocol):
 
     def created(self, run: Run) -> None:
         """The run is queued (committed)."""
+        return None
 
     def started(self, run: Run) -> None:
         """A worker has claimed it; `run.attempt` says for the how manieth time."""
+        return None
 
     def retrying(self, run: Run, error: BaseException) -> None:
         """An infrastructure failure sent it back to the queue."""
+        return None
 
     def handed_back(self, run: Run) -> None:
         """A worker that is shutting down put it back."""
+        return None
 
     def finished(self, run: Run, ending: Ending, ended_at: datetime) -> None:
         """It has ended (committed)."""
+        return None
 
     def lost(self, run: Run) -> None:
         """Its worker lost the lease; somebody else goes on with it."""
+        return None
 
 
 class RunHooks(RunHook):

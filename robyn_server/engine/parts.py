@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from robyn_server.auth.interfaces import Auth
 from robyn_server.auth.sealing import Sealer
 from robyn_server.engine.hooks import RunHooks
+from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.graphs.interfaces import Graphs
 from robyn_server.resources.types import Json
@@ -26,8 +27,10 @@ class Parts:
     sealer: Sealer
     hooks: RunHooks
     config_file: Mapping[str, Json] = field(default_factory=dict)
+    webhook_policy: WebhookPolicy = field(default_factory=WebhookPolicy)
 
     @property
     def base_url(self) -> str:
         """The address this server gives itself, e.g. in a run's `langgraph_api_url`."""
-        return f"http://{self.settings.host}:{self.settings.port}"
+        host = self.settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.port}"

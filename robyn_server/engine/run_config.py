@@ -4,26 +4,27 @@ What is decided at admission is stored in the run's kwargs (`admitted`); what on
 secrets, the caller's user object) is laid over it when a worker starts it (`executed`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.metadata import version
 
-from robyn_server.auth.secrets import put_back
+from robyn_server.auth.secrets import put_back, take_secrets
 from robyn_server.errors import InvalidRequest
 from robyn_server.resources.assistant import Assistant
 from robyn_server.resources.caller import Caller
+from robyn_server.resources.header_rules import means
 from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.resources.reserved import own_configurable, own_metadata
 from robyn_server.resources.run import Run
 from robyn_server.resources.types import Json, JsonObject
+from robyn_server.resources.user import User
 from robyn_server.settings import Settings
 
 API_VERSION = "0.16.7"
 """The version of the reference whose API this server speaks."""
 
-NEVER_FORWARDED = frozenset({"authorization", "x-api-key", "x-tenant-id", "x-service-key"})
+TRACE_HEADERS = ("langsmith-trace", "baggage")
 
 BOTH_GIVEN = (
     "Cannot specify both configurable and context. Prefer setting context alone. Context was introduced in "
@@ -33,13 +34,14 @@ BOTH_GIVEN = (
 
 @dataclass(frozen=True, slots=True)
 class AdmittedConfig:
-    """What admission decides: `config` and `context` for kwargs, `metadata` for the run, and what the thread's own
-    config becomes."""
+    """What admission decides: `config` and `context` for kwargs, `metadata` for the run, what the thread's own config
+    becomes, and the secrets that came with the assistant, the thread or a forwarded header."""
 
     config: JsonObject
     context: JsonObject
     metadata: JsonObject
     thread_config: JsonObject
+    secrets: JsonObject
 
 
 @lru_cache(maxsize=4)
@@ -63,9 +65,11 @@ def admitted(
     caller: Caller,
     facts: RequestFacts,
     header_rules: Mapping[str, Json],
+    secret_names: Collection[str] = (),
 ) -> AdmittedConfig:
     """The config of a new run. `ids` are `run_id` and `thread_id`; `header_rules` is langgraph.json's
-    `http.configurable_headers`. Raises `InvalidRequest` when configurable and context are both given."""
+    `http.configurable_headers`; `secret_names` as for `take_secrets`, which the body has been through. Raises
+    `InvalidRequest` when configurable and context are both given."""
     run_config: JsonObject = dict(body.get("config") or {})
     asked = own_configurable(run_config.pop("configurable", None))
     asked_context = own_configurable(body.get("context"))
@@ -107,8 +111,14 @@ def admitted(
         "__after_seconds__": body.get("after_seconds", 0),
     }
     config["metadata"] = metadata
+    kept_on_thread = _thread_config(assistant, thread_config, run_config, config_metadata)
+    clean, secrets = take_secrets({"config": config, "context": context, "metadata": metadata}, secret_names)
     return AdmittedConfig(
-        config, context, metadata, _thread_config(assistant, thread_config, run_config, config_metadata)
+        clean["config"],
+        clean["context"],
+        clean["metadata"],
+        take_secrets({"config": kept_on_thread}, secret_names)[0]["config"],
+        secrets,
     )
 
 
@@ -154,21 +164,12 @@ def _tracing(body: Mapping[str, Json]) -> JsonObject:
 def forwarded_headers(headers: Mapping[str, str], rules: Mapping[str, Json]) -> JsonObject:
     """The request headers that reach configurable: what the project's `includes` name, minus `excludes`; by default
     none but LangSmith's trace headers."""
-    includes = [*rules.get("includes", ()), *rules.get("include", ())]
-    excludes = [*rules.get("excludes", ()), *rules.get("exclude", ())]
-    found: JsonObject = {}
-    for name, value in headers.items():
-        if name in NEVER_FORWARDED:
-            continue
-        if name == "langsmith-trace" or (name == "baggage" and "langsmith-trace" in headers):
-            found[name] = value
-        elif _any(name, includes) and not _any(name, excludes):
-            found[name] = value
-    return found
-
-
-def _any(name: str, patterns: list[str]) -> bool:
-    return any(fnmatchcase(name, pattern.lower()) for pattern in patterns)
+    traced = "langsmith-trace" in headers
+    return {
+        name: value
+        for name, value in headers.items()
+        if (traced and name in TRACE_HEADERS) or (rules and means(rules, name))
+    }
 
 
 def executed(
@@ -178,12 +179,11 @@ def executed(
     named. `secrets` as admission sealed them: those of the body, and `token`, the caller's own."""
     config: JsonObject = dict(run.kwargs["config"])
     configurable, context = put_back(config["configurable"], run.kwargs["context"], secrets)
-    token = secrets.get("token")
-    if token is not None:
-        if settings.auth_mode == "supabase":
-            configurable["x-supabase-access-token"] = token
-        if configurable.get("langgraph_auth_user"):
-            configurable["langgraph_auth_user"] = {**configurable["langgraph_auth_user"], "token": token}
+    user, token = configurable.get("langgraph_auth_user"), secrets.get("token")
+    if token is not None and settings.auth_mode == "supabase":
+        configurable["x-supabase-access-token"] = token
+    if user:
+        configurable["langgraph_auth_user"] = User(user) if token is None else User(user, token=token)
     config["configurable"] = configurable
     config["metadata"] = {
         **config["metadata"],

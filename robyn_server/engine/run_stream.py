@@ -7,7 +7,9 @@ import orjson
 
 from robyn_server.events.interfaces import EventLog, LogGap
 from robyn_server.resources.encoding import encode
-from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
+from robyn_server.resources.protocol_event import is_protocol_event, values_told
+from robyn_server.resources.run import Run
 from robyn_server.resources.types import JsonObject
 from robyn_server.wire.sse import frame, frame_of
 
@@ -55,6 +57,18 @@ async def frames(
         yield frame_of("error", orjson.dumps(GAP))
 
 
+async def unbroken(batches: AsyncIterator[list[RunEvent]], run: Run) -> AsyncIterator[list[RunEvent]]:
+    """The same batches; for a reader that is too far behind, an `error` and the closing entry."""
+    try:
+        async for batch in batches:
+            yield batch
+    except LogGap:
+        yield [
+            RunEvent(START, run.run_id, run.attempt, "error", orjson.dumps(GAP)),
+            RunEvent(START, run.run_id, run.attempt, END_OF_RUN, b""),
+        ]
+
+
 @dataclass(slots=True)
 class Outcome:
     """What somebody who waits for a run has seen: the bodies of `wait` and `join` are made of it."""
@@ -67,7 +81,9 @@ class Outcome:
     def see(self, entries: Iterable[RunEvent]) -> None:
         """Take notice of more entries."""
         for entry in entries:
-            if entry.event == "values":
+            if entry.event == "values" and is_protocol_event(entry.data):
+                self._see_protocol_values(entry.data)
+            elif entry.event == "values":
                 if b'"__interrupt__"' in entry.data and "__interrupt__" in orjson.loads(entry.data):
                     self.interrupted.append(entry.data)
                 else:
@@ -76,6 +92,13 @@ class Outcome:
                 self.error = entry.data
             elif entry.event == END_OF_RUN:
                 self.result = entry.data
+
+    def _see_protocol_values(self, data: bytes) -> None:
+        values, interrupts = values_told(data)
+        if interrupts:
+            self.interrupted.append(encode({**values, "__interrupt__": interrupts}))
+        else:
+            self.values = encode(values)
 
     def body(self) -> bytes | None:
         """JSON for the client; None when nothing was seen that could answer."""

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 import orjson
 
-from robyn_server.auth.secrets import take_secrets
+from robyn_server.auth.secrets import merged, take_secrets
 from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import admitted
-from robyn_server.engine.run_stream import Outcome, follow, frames, outcome
+from robyn_server.engine.run_stream import Outcome, follow, frames, outcome, unbroken
 from robyn_server.engine.thread_stream import thread_frames
+from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import InvalidRequest, NotFound, Unprocessable
 from robyn_server.resources.assistant import Assistant
+from robyn_server.resources.clock import now
 from robyn_server.resources.cron import Cron
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.event import START, EventId, RunEvent
@@ -21,7 +23,7 @@ from robyn_server.resources.ids import canonical_id, new_id
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.resources.reserved import own_metadata
-from robyn_server.resources.run import EndedRun, NewRun, Queued, Run, RunSearch, ThreadForRun
+from robyn_server.resources.run import EndedRun, Ending, NewRun, Queued, Run, RunSearch, ThreadForRun
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction, MultitaskStrategy
 from robyn_server.resources.thread import Thread
 from robyn_server.resources.types import Json, JsonObject
@@ -32,6 +34,7 @@ ALL_FINISHED = (
     "No matching runs to cancel. Please verify the thread ID and run IDs are correct, and the runs haven't been "
     "deleted or completed."
 )
+MOST_LISTED = 5_000
 CANCEL_ROUTE = "POST /threads/{thread_id}/runs/{run_id}/cancel"
 STRATEGIES: Mapping[str, MultitaskStrategy] = {
     "reject": "reject", "enqueue": "enqueue", "interrupt": "interrupt", "rollback": "rollback",
@@ -46,7 +49,8 @@ class Admission:
     assistant: Assistant
     run_id: str
     thread_id: str
-    secrets: bytes | None
+    secrets: JsonObject
+    """As `take_secrets` found them, with the caller's `token`."""
     visible: MetadataFilter
 
 
@@ -61,6 +65,7 @@ class Runs:
     async def create(self, thread_id: str, body: JsonObject) -> Run:
         """Queue a run on a thread. `body` is the request as the SDK sends it. Raises `NotFound`, `Conflict`,
         `Unprocessable`, `InvalidRequest`, `TooMany`."""
+        await self._check_webhook(body)
         admission = await self._admit(thread_id, body)
         thread = await self._parts.storage.threads.get(thread_id, admission.visible)
         create = thread is None and body.get("if_not_exists") == "create"
@@ -75,6 +80,7 @@ class Runs:
         """Queue a run on a thread of its own, which goes with it unless `on_completion` is `keep`."""
         if (body.get("command") or {}).get("resume"):
             raise InvalidRequest("You must provide a thread_id when resuming.")
+        await self._check_webhook(body)
         admission = await self._admit(new_id(), body)
         self._parts.log.open_new(admission.thread_id)
         temporary = body.get("on_completion") != "keep"
@@ -84,6 +90,7 @@ class Runs:
         """Queue many stateless runs; a bad one fails all before any is queued."""
         for body in bodies:
             await self._resolve(body)
+            await self._check_webhook(body)
         return [await self.create_stateless(body) for body in bodies]
 
     async def fire_cron(self, cron: Cron, run_id: str) -> Run:
@@ -105,6 +112,11 @@ class Runs:
             cron_id=cron.cron_id,
         )
 
+    async def _check_webhook(self, body: JsonObject) -> None:
+        """Not for a cron's firing: its webhook was checked with the cron, and is again when it is called."""
+        if body.get("webhook") is not None:
+            await self._parts.webhook_policy.check(body["webhook"])
+
     async def _resolve(self, body: JsonObject) -> Assistant:
         return await Assistants(self._parts, self._access).resolve(body["assistant_id"])
 
@@ -117,8 +129,8 @@ class Runs:
         body, secrets = take_secrets(body, self._parts.settings.secret_config_keys)
         if self._access.caller.token:
             secrets = {**secrets, "token": self._access.caller.token}
-        if secrets:
-            sealed = self._parts.sealer.seal(orjson.dumps(secrets))
+        if sealed:
+            secrets = merged(orjson.loads(self._parts.sealer.open(sealed)), secrets)
         run_id = run_id or new_id()
         value: JsonObject = {
             "thread_id": thread_id,
@@ -137,7 +149,7 @@ class Runs:
         }
         visible = await self._access.check("threads", "create_run", value)
         return Admission(
-            {**body, "metadata": value["metadata"]}, assistant, run_id, thread_id, sealed, visible
+            {**body, "metadata": value["metadata"]}, assistant, run_id, thread_id, secrets, visible
         )
 
     async def _queue(
@@ -164,7 +176,9 @@ class Runs:
             self._access.caller,
             self._facts,
             (parts.config_file.get("http") or {}).get("configurable_headers") or {},
+            parts.settings.secret_config_keys,
         )
+        secrets = merged(decided.secrets, admission.secrets)
         kwargs = _kwargs(body, decided.config, decided.context, temporary)
         new = NewRun(
             run_id=admission.run_id,
@@ -179,7 +193,7 @@ class Runs:
             resumable=kwargs["resumable"],
             temporary=temporary,
             webhook=body.get("webhook"),
-            secrets=admission.secrets,
+            secrets=parts.sealer.seal(orjson.dumps(secrets)) if secrets else None,
             # Before the insert: whatever the run says comes after this.
             ev_from=str(await parts.log.tail(admission.thread_id)),
             cron_id=cron_id,
@@ -190,7 +204,10 @@ class Runs:
             **own_metadata(body.get("metadata")),
         }
         for_thread = ThreadForRun(
-            create, {**made_metadata, **stamp} if create else stamp, decided.thread_config
+            create,
+            {**made_metadata, **stamp} if create else stamp,
+            decided.thread_config,
+            None if temporary else ttl_rules(parts.settings, parts.config_file).default,
         )
         queued = await parts.storage.queue.create(new, for_thread, admission.visible)
         self._tell(queued)
@@ -228,6 +245,15 @@ class Runs:
         await self._visible_thread(query.thread_id, "read")
         return await self._parts.storage.runs.search(query)
 
+    async def of_assistant(self, assistant_id: str, thread_id: str | None = None) -> list[tuple[Run, bool]]:
+        """The newest runs of an assistant (on one thread, if given) that the caller may see, newest first; the flag
+        says that its thread waits for an answer to this run's interrupt."""
+        asked: JsonObject = {"metadata": {}} if thread_id is None else {"thread_id": thread_id}
+        visible = await self._access.check("threads", "search" if thread_id is None else "read", asked)
+        if asked.get("metadata"):
+            visible = MetadataFilter({**visible.equal, **asked["metadata"]}, visible.test)
+        return await self._parts.storage.runs.of_assistant(assistant_id, thread_id, visible, MOST_LISTED)
+
     async def _visible_thread(self, thread_id: str, action: str) -> Thread:
         visible = await self._access.check("threads", action, {"thread_id": thread_id})
         thread = await self._parts.storage.threads.get(thread_id, visible)
@@ -239,6 +265,12 @@ class Runs:
         """SSE bytes of a run just created, from its beginning to its end."""
         after = EventId.parse(run.ev_from) or START
         return frames(follow(self._parts.log, run.thread_id, run.run_id, after))
+
+    def events(self, run: Run) -> AsyncIterator[list[RunEvent]]:
+        """The entries of a run just created, in batches, the closing one included: for surfaces with words of their
+        own. A reader that is too far behind gets an `error` and the closing entry."""
+        after = EventId.parse(run.ev_from) or START
+        return unbroken(follow(self._parts.log, run.thread_id, run.run_id, after), run)
 
     async def wait(self, run: Run) -> bytes:
         """JSON of how a run just created ended: its last values, `{"__error__"}`, or values and `__interrupt__`."""
@@ -325,6 +357,8 @@ class Runs:
                 await self._parts.storage.threads.delete(run.thread_id)
             await self._parts.log.tail(run.thread_id)
             self._ended(ended)
+            if run.status == "running":
+                self._parts.hooks.finished(run, Ending(ended.status, ended.error), now())
             self._parts.notifier.run_queued()
         return result in ("requested", "ended")
 

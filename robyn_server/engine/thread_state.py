@@ -11,6 +11,7 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.snapshots import checkpoint_of, state_document, state_outcome, thread_state
 from robyn_server.engine.thread_stream import STATE_UPDATE
+from robyn_server.engine.threads import no_graph
 from robyn_server.errors import Conflict, InvalidRequest, NotFound
 from robyn_server.graphs.interfaces import Graph, Purpose
 from robyn_server.resources.encoding import encode
@@ -126,12 +127,7 @@ class ThreadStates:
     def _graph_id(self, thread: Thread) -> str:
         graph_id = thread.metadata.get("graph_id")
         if graph_id is None:
-            raise InvalidRequest(
-                f"Thread '{thread.thread_id}' has no assigned graph ID. This usually occurs when no runs have been "
-                "made on this particular thread. This operation requires a graph ID. Please ensure a run has been "
-                "made for the thread or manually update the thread metadata (by setting the 'graph_id' field) "
-                "before running this operation."
-            )
+            raise InvalidRequest(no_graph(thread.thread_id))
         return str(graph_id)
 
     async def _refuse_busy(self, thread_id: str) -> None:

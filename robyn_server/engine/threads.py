@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
+from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import Conflict, InvalidRequest, NotFound
-from robyn_server.resources.clock import now
 from robyn_server.resources.ids import canonical_id, new_id, random_id
 from robyn_server.resources.metadata_filter import EVERYTHING
 from robyn_server.resources.page import Page
@@ -32,7 +32,7 @@ class Threads:
         self._notifier = parts.notifier
         self._log = parts.log
         self._graphs = parts.graphs
-        self._default_ttl = _default_ttl(parts)
+        self._default_ttl = ttl_rules(parts.settings, parts.config_file).default
         self._access = access
 
     async def create(
@@ -85,7 +85,7 @@ class Threads:
         if updated is None:
             raise NotFound
         if ttl is not None:
-            await self._rows.touch_ttl(thread_id, now() + ttl.ttl)
+            await self._rows.set_ttl(thread_id, ttl)
         return updated
 
     async def delete(self, thread_id: str) -> None:
@@ -196,7 +196,7 @@ class Threads:
         if not active:
             return True
         # The intent that a crash, or a run that is slow to stop, leaves for the sweeper.
-        await self._rows.touch_ttl(thread_id, now())
+        await self._rows.expire(thread_id)
         deadline = asyncio.get_running_loop().time() + WAIT_FOR_STOP.total_seconds()
         asked: set[str] = set()
         while active:
@@ -226,15 +226,3 @@ def no_graph(thread_id: str) -> str:
         "particular thread. This operation requires a graph ID. Please ensure a run has been made for the thread or "
         "manually update the thread metadata (by setting the 'graph_id' field) before running this operation."
     )
-
-
-def thread_ttl(asked: JsonObject | None) -> ThreadTtl | None:
-    """A `{"ttl": minutes, "strategy"}` object as clients and langgraph.json spell it."""
-    if not asked or asked.get("ttl") is None:
-        return None
-    return ThreadTtl(timedelta(minutes=asked["ttl"]), asked.get("strategy", "delete"))
-
-
-def _default_ttl(parts: Parts) -> ThreadTtl | None:
-    section = (parts.config_file.get("checkpointer") or {}).get("ttl") or {}
-    return thread_ttl({**section, "ttl": section.get("default_ttl")})

@@ -20,8 +20,8 @@ from langgraph_sdk.auth.types import BaseUser
 from langgraph_sdk.runtime import ServerRuntime, _ExecutionRuntime, _ReadRuntime
 
 from robyn_server.graphs.interfaces import Purpose
-from robyn_server.graphs.runtime_user import user_from
 from robyn_server.resources.types import Json
+from robyn_server.resources.user import User
 
 Kind = Literal["config", "runtime"]
 RUNTIME_TYPES = (ServerRuntime, _ExecutionRuntime, _ReadRuntime)
@@ -119,7 +119,7 @@ def _factory_config(occasion: Occasion) -> RunnableConfig:
 
 
 def _runtime(occasion: Occasion) -> object:
-    user = cast("BaseUser | None", user_from(occasion.config.get("configurable", {})))
+    user = cast("BaseUser | None", _user(occasion.config.get("configurable", {})))
     # The SDK types the store as always there; a bare registry (a check, a test) has none.
     store = cast(BaseStore, occasion.store)
     if occasion.purpose == "threads.create_run":
@@ -127,6 +127,11 @@ def _runtime(occasion: Occasion) -> object:
             access_context=occasion.purpose, user=user, store=store, context=occasion.context
         )
     return _ReadRuntime(access_context=occasion.purpose, user=user, store=store)
+
+
+def _user(configurable: Mapping[str, Any]) -> object | None:
+    user = configurable.get("langgraph_auth_user")
+    return User(user) if isinstance(user, Mapping) else user
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:

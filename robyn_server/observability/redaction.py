@@ -18,8 +18,10 @@ SECRET_NAMES = frozenset(
 """Never patterns such as `token`, which would eat `max_tokens`."""
 
 HIDDEN = "***"
-SHAPES = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+|\bsk-[\w-]{16,}")
-"""A JSON web token; a model provider's key."""
+SHAPES = re.compile(
+    r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+|\bsk-[\w-]{16,}|(?<=[?&]ticket=)[^&\s'\"]+|(?<=[?&]access_token=)[^&\s'\"]+"
+)
+"""A JSON web token; a model provider's key; what stands in an address to open a stream."""
 
 
 class Redaction:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from robyn_server.resources.run_lifecycle import CancelAction, MultitaskStrategy, RunStatus
-from robyn_server.resources.thread import StateOutcome
+from robyn_server.resources.thread import StateOutcome, ThreadTtl
 from robyn_server.resources.types import JsonObject
 
 StreamMode = Literal[
@@ -86,13 +86,14 @@ class NewRun:
 class ThreadForRun:
     """What creating a run does to its thread, in the same transaction.
 
-    The thread is created with `metadata` when it is missing and `create` is set. When it exists and is not busy,
-    `graph_id` and `assistant_id` are stamped into its metadata and `config` is laid over its config, key by key.
+    The thread is created with `metadata` and `ttl` when it is missing and `create` is set. When it exists and is not
+    busy, `graph_id` and `assistant_id` are stamped into its metadata and `config` is laid over its config, key by key.
     """
 
     create: bool
     metadata: JsonObject
     config: JsonObject
+    ttl: ThreadTtl | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class EndedRun:
     run_id: str
     thread_id: str
     status: RunStatus | None
+    error: JsonObject | None = None
+    """As in `Ending`; None for a run that never began."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,7 @@ def _wanted(dialect: Dialect, query: AssistantSearch) -> Wanted[Assistant]:
         visible=query.visible,
         order=ORDERS[query.sort_by],
         descending=query.descending,
+        oldest_first=query.sort_by in ("name", "graph_id"),
         test=None if by_sql else lambda assistant: name in assistant.name.lower(),
     )
 

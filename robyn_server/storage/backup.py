@@ -5,9 +5,10 @@ import sqlite3
 from pathlib import Path
 
 from robyn_server.errors import Unavailable
+from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
 from robyn_server.storage.event_spill import EVENTS_FILE
-from robyn_server.storage.langgraph import CHECKPOINTS_FILE, STORE_FILE
 from robyn_server.storage.migrations import APP_FILE
+from robyn_server.storage.store import STORE_FILE
 
 # The rows first: a checkpoint newer than its run's row is what a crash leaves too, and is recovered from.
 FILES = (APP_FILE, CHECKPOINTS_FILE, STORE_FILE, EVENTS_FILE)

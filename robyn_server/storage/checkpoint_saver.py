@@ -1,66 +1,85 @@
-"""LangGraph's SQLite saver, taught to remember what a run overwrites on checkpoints that are not its own.
+"""LangGraph's checkpoint saver on our own SQLite file.
 
-A run that resumes an interrupt adds its writes to the checkpoint it continues from, which an earlier run
-made: the answer, the results of the tasks that finished, and sometimes another interrupt in the place of the
-first. Deleting the run's own checkpoints does not take these back. So before the first such write of each
-slot the saver keeps what stood there in `write_undo`, and `SqliteCheckpoints.delete_run` puts it back. It is
-committed before the write it undoes, therefore a crash in between costs nothing.
+Every put is one job of the file's writer thread, handed over before its caller waits: what a run puts is kept
+in that order, and the puts of many runs share a commit. Values are serialized where they are put, before
+anything is awaited, since a node that runs meanwhile may change them. They are read back on a reader thread.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, cast
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-import aiosqlite
+import orjson
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
+    get_checkpoint_id,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-SLOT = "thread_id, checkpoint_ns, checkpoint_id, task_id, idx"
-"""What names one row of the saver's table `writes`."""
+from robyn_server.storage import checkpoint_upkeep as upkeep
+from robyn_server.storage.checkpoint_encoding import (
+    checkpoint_tuple,
+    config_at,
+    loaded_metadata,
+    loaded_writes,
+    namespace_of,
+    new_checkpoint,
+    new_writes,
+)
+from robyn_server.storage.checkpoint_history import channel_history
+from robyn_server.storage.checkpoint_rows import (
+    PAGE,
+    Head,
+    Page,
+    Place,
+    head_at,
+    heads,
+    newest_head,
+    put_checkpoint,
+    put_writes,
+    writes_on,
+)
+from robyn_server.storage.checkpoint_values import read_values
+from robyn_server.storage.db import Transition
+from robyn_server.storage.sqlite_db import SqliteDb
 
-UNDO_TABLE = """CREATE TABLE IF NOT EXISTS write_undo (
-    seq INTEGER PRIMARY KEY, run_id TEXT NOT NULL, thread_id TEXT NOT NULL, checkpoint_ns TEXT NOT NULL,
-    checkpoint_id TEXT NOT NULL, task_id TEXT NOT NULL, idx INTEGER NOT NULL,
-    existed INTEGER NOT NULL, task_path TEXT, channel TEXT, type TEXT, value BLOB,
-    UNIQUE (thread_id, run_id, checkpoint_ns, checkpoint_id, task_id, idx))"""
 
-# A checkpoint that carries the run's id is its own: it goes as a whole.
-_REMEMBER = f"""INSERT OR IGNORE INTO write_undo
-    (run_id, {SLOT}, existed, task_path, channel, type, value)
-    SELECT :run_id, c.thread_id, c.checkpoint_ns, c.checkpoint_id, :task_id, :idx,
-        w.idx IS NOT NULL, w.task_path, w.channel, w.type, w.value
-    FROM checkpoints c LEFT JOIN writes w ON w.thread_id = c.thread_id AND w.checkpoint_ns = c.checkpoint_ns
-        AND w.checkpoint_id = c.checkpoint_id AND w.task_id = :task_id AND w.idx = :idx
-    WHERE c.thread_id = :thread_id AND c.checkpoint_ns = :checkpoint_ns AND c.checkpoint_id = :checkpoint_id
-        AND instr(CAST(coalesce(c.metadata, '') AS TEXT), :run_id) = 0"""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    page: Page
+    filter: Mapping[str, Any]
+    left: int | None
+    """How many to find yet; None: all."""
 
 
-class RunSaver(AsyncSqliteSaver):
-    """A saver object for one run or one request; all of them share one connection and its lock."""
+class SqliteSaver(BaseCheckpointSaver[str]):
+    """A saver for one run or one request; it costs nothing to make. Every sync method does what its async twin
+    does and may be called from any thread; an event loop stands still while its own thread calls one."""
 
-    def __init__(
-        self, connection: aiosqlite.Connection, lock: asyncio.Lock, serializer: SerializerProtocol
-    ) -> None:
-        super().__init__(connection, serde=serializer)
-        self.lock = lock
-        self.is_setup = True
-        self._loaded: set[str] = set()
-        """Ids of checkpoints read here: a graph writes onto an earlier checkpoint only after loading it."""
+    def __init__(self, db: SqliteDb, serializer: SerializerProtocol) -> None:
+        super().__init__(serde=serializer)
+        self._db = db
+
+    def get_next_version(self, current: str | int | None, channel: None) -> str:
+        """As LangGraph's saver for PostgreSQL: versions sort as text, and those of two branches differ."""
+        number = 0 if current is None else int(str(current).split(".")[0])
+        return f"{number + 1:032}.{random.random():016}"
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Read one checkpoint."""
-        found = await super().aget_tuple(config)
-        if found is not None:
-            self._loaded.add(found.checkpoint["id"])
-        return found
+        """The checkpoint that the config names, else the newest of its namespace."""
+        return await self._db.read(partial(self._one, config))
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `aget_tuple`."""
+        return self._db.read_sync(partial(self._one, config))
 
     async def alist(
         self,
@@ -70,10 +89,26 @@ class RunSaver(AsyncSqliteSaver):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        """Read checkpoints, newest first."""
-        async for found in super().alist(config, filter=filter, before=before, limit=limit):
-            self._loaded.add(found.checkpoint["id"])
-            yield found
+        """Checkpoints, newest first. `filter`: keys of the metadata and what they must equal."""
+        search: _Search | None = _search(config, filter, before, limit)
+        while search is not None:
+            found, search = await self._db.read(partial(self._some, search))
+            for each in found:
+                yield each
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """See `alist`."""
+        search: _Search | None = _search(config, filter, before, limit)
+        while search is not None:
+            found, search = self._db.read_sync(partial(self._some, search))
+            yield from found
 
     async def aput(
         self,
@@ -82,26 +117,148 @@ class RunSaver(AsyncSqliteSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Save a checkpoint. Its metadata names the thread, as clients see it in a thread's state."""
-        named = {**metadata, "thread_id": str(config["configurable"]["thread_id"])}
-        return await super().aput(config, checkpoint, cast(CheckpointMetadata, named), new_versions)
+        """Keep a checkpoint; the config that names it."""
+        new = new_checkpoint(self.serde, config, checkpoint, metadata, new_versions)
+        await self._db.write(partial(put_checkpoint, new))
+        return config_at(new.place)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `aput`."""
+        new = new_checkpoint(self.serde, config, checkpoint, metadata, new_versions)
+        self._db.write_sync(partial(put_checkpoint, new))
+        return config_at(new.place)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Save writes of a task, after remembering what they may replace on another run's checkpoint."""
-        configurable = config["configurable"]
-        run_id = configurable.get("run_id")
-        if run_id and configurable["checkpoint_id"] in self._loaded:
-            slot = {
-                "run_id": str(run_id),
-                "thread_id": str(configurable["thread_id"]),
-                "checkpoint_ns": str(configurable["checkpoint_ns"]),
-                "checkpoint_id": str(configurable["checkpoint_id"]),
-                "task_id": task_id,
-            }
-            slots = {WRITES_IDX_MAP.get(channel, idx) for idx, (channel, _) in enumerate(writes)}
-            async with self.lock:
-                await self.conn.executemany(_REMEMBER, [{**slot, "idx": idx} for idx in slots])
-                await self.conn.commit()
-        await super().aput_writes(config, writes, task_id, task_path)
+        """Keep what a task has written onto a checkpoint."""
+        new = new_writes(self.serde, config, writes, task_id, task_path)
+        await self._db.write(partial(put_writes, new))
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """See `aput_writes`."""
+        new = new_writes(self.serde, config, writes, task_id, task_path)
+        self._db.write_sync(partial(put_writes, new))
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """For channels that store only their changes: what they are rebuilt from."""
+        return await self._db.read(partial(self._history, config, channels))
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """See `aget_delta_channel_history`."""
+        return self._db.read_sync(partial(self._history, config, channels))
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """See `checkpoint_upkeep.delete_thread`."""
+        await self._db.write(partial(upkeep.delete_thread, thread_id))
+
+    def delete_thread(self, thread_id: str) -> None:
+        """See `checkpoint_upkeep.delete_thread`."""
+        self._db.write_sync(partial(upkeep.delete_thread, thread_id))
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """See `checkpoint_upkeep.delete_run`."""
+        await self._db.write(partial(upkeep.delete_runs, run_ids))
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """See `checkpoint_upkeep.delete_run`."""
+        self._db.write_sync(partial(upkeep.delete_runs, run_ids))
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """See `checkpoint_upkeep.copy_thread`."""
+        await self._db.write(partial(upkeep.copy_thread, source_thread_id, target_thread_id))
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """See `checkpoint_upkeep.copy_thread`."""
+        self._db.write_sync(partial(upkeep.copy_thread, source_thread_id, target_thread_id))
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """`keep_latest` keeps the newest checkpoint of each namespace, `delete` none. Raises `ValueError` for
+        another strategy."""
+        await self._db.write(partial(upkeep.prune, thread_ids, strategy))
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """See `aprune`."""
+        self._db.write_sync(partial(upkeep.prune, thread_ids, strategy))
+
+    def _one(self, config: RunnableConfig) -> Transition[CheckpointTuple | None]:
+        thread_id, ns = namespace_of(config)
+        checkpoint_id = get_checkpoint_id(config)
+        if checkpoint_id:
+            head = yield from head_at(Place(thread_id, ns, str(checkpoint_id)))
+        else:
+            head = yield from newest_head(thread_id, ns)
+        return (yield from self._complete(head)) if head is not None else None
+
+    def _complete(self, head: Head) -> Transition[CheckpointTuple]:
+        checkpoint = orjson.loads(head.checkpoint)
+        place = head.place
+        values = yield from read_values(place.thread_id, place.ns, checkpoint["channel_versions"])
+        writes = yield from writes_on(place)
+        return checkpoint_tuple(self.serde, head, checkpoint, values, writes)
+
+    def _some(self, search: _Search) -> Transition[tuple[Iterable[CheckpointTuple], _Search | None]]:
+        """The next checkpoints of a search, and the search for those behind them, None when that is all."""
+        page = yield from heads(search.page)
+        wanted = [head for head in page if _matches(head, search.filter)][: search.left]
+        found = []
+        for head in wanted:
+            found.append((yield from self._complete(head)))
+        left = None if search.left is None else search.left - len(found)
+        if left == 0 or len(page) < PAGE:
+            return found, None
+        return found, replace(search, page=replace(search.page, after=page[-1].place), left=left)
+
+    def _history(
+        self, config: RunnableConfig, channels: Sequence[str]
+    ) -> Transition[Mapping[str, DeltaChannelHistory]]:
+        thread_id, ns = namespace_of(config)
+        checkpoint_id = get_checkpoint_id(config)
+        if not checkpoint_id:
+            head = yield from newest_head(thread_id, ns)
+            checkpoint_id = head.place.checkpoint_id if head is not None else ""
+        told: dict[str, DeltaChannelHistory] = {}
+        found = yield from channel_history(Place(thread_id, ns, checkpoint_id), channels)
+        for channel, history in found.items():
+            told[channel] = {"writes": loaded_writes(self.serde, history.writes)}
+            if history.seed is not None:
+                told[channel]["seed"] = self.serde.loads_typed(history.seed)
+        return told
+
+
+def _search(
+    config: RunnableConfig | None,
+    metadata: Mapping[str, Any] | None,
+    before: RunnableConfig | None,
+    limit: int | None,
+) -> _Search | None:
+    if limit is not None and limit <= 0:
+        return None
+    configurable = config["configurable"] if config is not None else {}
+    thread_id, ns = configurable.get("thread_id"), configurable.get("checkpoint_ns")
+    page = Page(
+        thread_id=None if thread_id is None else str(thread_id),
+        ns=ns,
+        checkpoint_id=configurable.get("checkpoint_id") or None,
+        before=get_checkpoint_id(before) if before is not None else None,
+    )
+    return _Search(page, metadata or {}, limit)
+
+
+def _matches(head: Head, wanted: Mapping[str, Any]) -> bool:
+    if not wanted:
+        return True
+    metadata = loaded_metadata(head)
+    return all(metadata.get(key) == value for key, value in wanted.items())

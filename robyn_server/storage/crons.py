@@ -149,6 +149,8 @@ def _wanted(dialect: Dialect, query: CronSearch) -> Wanted[Cron]:
         visible=query.visible,
         order=ORDERS[query.sort_by],
         descending=query.descending,
+        oldest_first=query.sort_by
+        in ("assistant_id", "thread_id", "next_run_at", "next_run_date", "end_time"),
     )
 
 

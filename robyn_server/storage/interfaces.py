@@ -29,7 +29,7 @@ from robyn_server.resources.run import (
     ThreadForRun,
 )
 from robyn_server.resources.run_lifecycle import CancelAction, MultitaskStrategy
-from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch
+from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch, ThreadTtl
 from robyn_server.resources.types import JsonObject
 
 
@@ -93,7 +93,14 @@ class ThreadRows(Protocol):
     async def expired(self, now: datetime, limit: int) -> list[Thread]:
         """Threads whose TTL is over and that have no active run."""
 
-    async def touch_ttl(self, thread_id: str, expires_at: datetime | None) -> None: ...
+    async def set_ttl(self, thread_id: str, ttl: ThreadTtl) -> None:
+        """Another time to live, counted from now, and from each run and state update to come."""
+
+    async def expire(self, thread_id: str) -> None:
+        """Its time is over, and it is to be deleted whatever its TTL said."""
+
+    async def rest(self, thread_id: str) -> None:
+        """What its TTL asked for is done; it counts again from the next run or state update."""
 
 
 class RunRows(Protocol):
@@ -114,10 +121,20 @@ class RunRows(Protocol):
         """Delete the row of a run that is not active."""
 
     async def matching(
-        self, status: str | None, thread_id: str | None, run_ids: Sequence[str] | None, visible: MetadataFilter
+        self,
+        status: str | None,
+        thread_id: str | None,
+        run_ids: Sequence[str] | None,
+        visible: MetadataFilter,
     ) -> list[Run]:
         """Runs for a bulk cancel: by status (`pending`, `running`, `all` = both) or by thread and ids; only on
         threads whose metadata is visible."""
+
+    async def of_assistant(
+        self, assistant_id: str, thread_id: str | None, visible: MetadataFilter, limit: int
+    ) -> list[tuple[Run, bool]]:
+        """Runs of one assistant (on one thread, if given) on threads whose metadata is visible, newest first; the
+        flag says whether the run is its thread's newest and the thread waits at an interrupt."""
 
     async def delete_finished(self, before: datetime, limit: int) -> int:
         """Retention: drop rows of runs that ended before a moment."""
@@ -154,7 +171,9 @@ class RunQueue(Protocol):
     async def hand_back(self, run: Run) -> bool:
         """At shutdown: back to pending with its place kept; `attempt` and `failures` unchanged."""
 
-    async def cancel(self, run: Run, action: CancelAction, reason: str) -> tuple[CancelOutcome, EndedRun | None]:
+    async def cancel(
+        self, run: Run, action: CancelAction, reason: str
+    ) -> tuple[CancelOutcome, EndedRun | None]:
         """Pending: interrupted, or deleted by rollback. Running: record the intent; its worker stops it. Rolling back
         a pending run that has been attempted (and so has checkpoints) is left to the sweeper: `requested`."""
 
@@ -253,6 +272,9 @@ class Storage(Protocol):
     @property
     def description(self) -> str:
         """For the banner, e.g. `SQLite in ./.data`."""
+
+    async def sweep_store(self) -> int:
+        """Delete the store's items whose time to live is over; how many."""
 
     async def ready(self) -> None:
         """Raises `Unavailable` when the database cannot be used (for `/ok?check_db=1`)."""

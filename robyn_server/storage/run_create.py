@@ -53,9 +53,11 @@ def create_run(
 
 def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transition[bool]:
     metadata = _stamped(thread.metadata, new)
+    seconds = thread.ttl.ttl.total_seconds() if thread.ttl else None
     rows = yield (
         "INSERT INTO thread(thread_id, status, metadata, config, interrupts, last_failed, has_next, settled,"
-        f" copied, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {dialect.now}, {dialect.now})"
+        " copied, created_at, updated_at, ttl_seconds, ttl_strategy, expires_at)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {dialect.now}, {dialect.now}, ?, ?, {dialect.plus('?')})"
         " ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id",
         (
             new.thread_id,
@@ -64,6 +66,7 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
             dialect.json(thread.config),
             dialect.json({}),
             *(False, False, False, False),
+            *(seconds, thread.ttl.strategy if thread.ttl else None, seconds),
         ),
     )
     if rows:

@@ -94,7 +94,7 @@ def _stop_now_if_lost(
     if not rows:
         return "requested", None
     yield from _end_on_thread(dialect, run.thread_id, ending)
-    return "ended", _ended(run, CANCELLED)
+    return "ended", _ended(run, CANCELLED, ending.error)
 
 
 def end_pending(dialect: Dialect, column: str, key: str, action: CancelAction) -> Transition[list[str]]:
@@ -148,7 +148,7 @@ def recover_run(
     ending = replace(ending, state=state)
     yield from _end_where(dialect, lost, key, ending)
     yield from _end_on_thread(dialect, run.thread_id, ending)
-    return _ended(run, ending.status)
+    return _ended(run, ending.status, ending.error)
 
 
 def finish_rollback_of(dialect: Dialect, run: Run, ending: Ending) -> Transition[EndedRun | None]:
@@ -162,15 +162,15 @@ def finish_rollback_of(dialect: Dialect, run: Run, ending: Ending) -> Transition
     if not rows:
         return None
     yield from _end_on_thread(dialect, run.thread_id, ending)
-    return _ended(run, None)
+    return _ended(run, None, ending.error)
 
 
 def _cancelled(reason: str) -> Ending:
     return Ending(CANCELLED, error={"error": "UserInterrupt", "message": reason})
 
 
-def _ended(run: Run, status: RunStatus | None) -> EndedRun:
-    return EndedRun(run.run_id, run.thread_id, status)
+def _ended(run: Run, status: RunStatus | None, error: JsonObject | None = None) -> EndedRun:
+    return EndedRun(run.run_id, run.thread_id, status, error)
 
 
 def _end_where(

@@ -6,7 +6,7 @@ from typing import get_args
 
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.run import Run, RunSearch
-from robyn_server.resources.run_lifecycle import ACTIVE, TERMINAL, RunStatus
+from robyn_server.resources.run_lifecycle import ACTIVE, TERMINAL, RunStatus, ThreadStatus
 from robyn_server.storage.db import Db, Row, Transition
 from robyn_server.storage.dialect import Dialect, marks
 from robyn_server.storage.thread_status import one_of
@@ -27,6 +27,11 @@ NOT_HIDDEN = "(cancel_action IS NULL OR cancel_action <> 'rollback')"
 """A run that is being rolled back is gone for whoever reads."""
 
 MOST_IDS = 500
+
+WAITING: ThreadStatus = "interrupted"
+LAST_SEQ = (1 << 63) - 1
+PORTION = 1_000
+"""Rows that are read at a time where not all of them may be seen."""
 
 
 def read_run(dialect: Dialect, row: Row) -> Run:
@@ -97,6 +102,14 @@ class RunTable:
     ) -> list[Run]:
         """See `RunRows`; oldest first."""
         return await self._db.read(lambda: _matching(self._dialect, status, thread_id, run_ids, visible))
+
+    async def of_assistant(
+        self, assistant_id: str, thread_id: str | None, visible: MetadataFilter, limit: int
+    ) -> list[tuple[Run, bool]]:
+        """See `RunRows`."""
+        return await self._db.read(
+            lambda: _of_assistant(self._dialect, assistant_id, thread_id, visible, limit)
+        )
 
     async def delete_finished(self, before: datetime, limit: int) -> int:
         """See `RunRows`."""
@@ -172,6 +185,38 @@ def _matching_statement(
         f" WHERE {' AND '.join(where)}",
         [*parameters, *(ids or ())],
     )
+
+
+def _of_assistant(
+    dialect: Dialect, assistant_id: str, thread_id: str | None, visible: MetadataFilter, limit: int
+) -> Transition[list[tuple[Run, bool]]]:
+    columns = ", ".join(f"run.{name}" for name in _NAMES)
+    waits = (
+        f"thread.status = '{WAITING}' AND"
+        " run.seq = (SELECT MAX(seq) FROM run AS other WHERE other.thread_id = run.thread_id)"
+    )
+    on_thread = "" if thread_id is None else " AND run.thread_id = ?"
+    statement = (
+        f"SELECT {columns}, {waits}, thread.metadata FROM run JOIN thread ON thread.thread_id = run.thread_id"
+        f" WHERE run.assistant_id = ?{on_thread} AND run.seq < ? AND {NOT_HIDDEN} ORDER BY run.seq DESC LIMIT ?"
+    )
+    found: list[tuple[Run, bool]] = []
+    seen: dict[str, bool] = {}
+    before = LAST_SEQ
+    while len(found) < limit:
+        rows = yield (
+            statement,
+            (assistant_id, *(() if thread_id is None else (thread_id,)), before, PORTION),
+        )
+        found += [
+            (read_run(dialect, row[:-2]), bool(row[-2]))
+            for row in rows
+            if _is_visible(dialect, row[2], row[-1], visible, seen)
+        ]
+        if len(rows) < PORTION:
+            break
+        before = rows[-1][1]
+    return found[:limit]
 
 
 def _groups(run_ids: Sequence[str] | None) -> list[Sequence[str] | None]:

@@ -52,13 +52,15 @@ INDEXES = (
     # One for each order that a search offers; the id last, as in search.py.
     "CREATE INDEX assistant_created ON assistant(created_at, assistant_id)",
     "CREATE INDEX assistant_updated ON assistant(updated_at, assistant_id)",
-    "CREATE INDEX assistant_name ON assistant(lower(name), assistant_id)",
+    "CREATE INDEX assistant_name ON assistant(lower(name), created_at, assistant_id)",
     "CREATE INDEX assistant_graph ON assistant(graph_id, created_at, assistant_id)",
-    "CREATE INDEX assistant_graph_name ON assistant(lower(graph_id), assistant_id)",
+    "CREATE INDEX assistant_graph_name ON assistant(lower(graph_id), created_at, assistant_id)",
     "CREATE INDEX thread_created ON thread(created_at, thread_id)",
     "CREATE INDEX thread_updated ON thread(updated_at, thread_id)",
     "CREATE INDEX thread_state_updated ON thread(state_updated_at, thread_id)",
     "CREATE INDEX thread_status ON thread(status, updated_at, thread_id)",
+    "CREATE INDEX thread_status_up ON thread(status, created_at, thread_id)",
+    "CREATE INDEX thread_status_down ON thread(status DESC, created_at, thread_id)",
     "CREATE INDEX thread_expires ON thread(expires_at) WHERE expires_at IS NOT NULL",
     f"CREATE INDEX run_due ON run(lane, priority DESC, run_at, seq) WHERE status = '{PENDING}'",
     # The status stands in these so that SQLite takes them before run_thread, which holds ended runs too.
@@ -74,12 +76,12 @@ INDEXES = (
     "CREATE INDEX run_finished ON run(finished_at) WHERE finished_at IS NOT NULL",
     "CREATE UNIQUE INDEX run_cron ON run(cron_id, scheduled_for) WHERE cron_id IS NOT NULL",
     "CREATE INDEX cron_due ON cron(next_run_at) WHERE enabled",
-    "CREATE INDEX cron_assistant ON cron(assistant_id, cron_id)",
-    "CREATE INDEX cron_thread ON cron(thread_id, cron_id)",
+    "CREATE INDEX cron_assistant ON cron(assistant_id, created_at, cron_id)",
+    "CREATE INDEX cron_thread ON cron(thread_id, created_at, cron_id)",
     "CREATE INDEX cron_created ON cron(created_at, cron_id)",
     "CREATE INDEX cron_updated ON cron(updated_at, cron_id)",
-    "CREATE INDEX cron_next ON cron(next_run_at, cron_id)",
-    "CREATE INDEX cron_end ON cron(end_time, cron_id)",
+    "CREATE INDEX cron_next ON cron(next_run_at, created_at, cron_id)",
+    "CREATE INDEX cron_end ON cron(end_time, created_at, cron_id)",
 )
 
 META_INDEX = (

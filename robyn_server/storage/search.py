@@ -44,8 +44,10 @@ class Wanted(Generic[Item]):
     metadata: JsonObject
     visible: MetadataFilter
     order: Sequence[str] = ()
-    """Expressions, the id not among them: it always breaks ties."""
+    """Expressions, the id not among them."""
     descending: bool = True
+    oldest_first: bool = False
+    """How ties are broken: whichever the direction by the time of creation, or in the same direction by the id."""
     test: Callable[[Item], bool] | None = None
     """A condition that SQL cannot say."""
 
@@ -125,7 +127,9 @@ def _accepted(wanted: Wanted[Item], source: _Source, most: int | None) -> Transi
 
 def _fetch(wanted: Wanted[Item], source: _Source, limit: int, offset: int) -> Transition[list[Item]]:
     direction = "DESC" if wanted.descending else "ASC"
-    order = ", ".join(f"{expression} {direction}" for expression in (*wanted.order, wanted.key))
+    order = ", ".join(f"{expression} {direction}" for expression in wanted.order)
+    ties = f"t.created_at, {wanted.key}" if wanted.oldest_first else f"{wanted.key} {direction}"
+    order = f"{order}, {ties}" if order else ties
     # Ids first, so that no large column passes through a sort.
     rows = yield (
         f"SELECT {wanted.columns} FROM {wanted.kind} t WHERE {wanted.key} IN ("

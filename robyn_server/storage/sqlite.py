@@ -3,20 +3,19 @@
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
-
-from langgraph.store.base import TTLConfig
+from typing import Literal
 
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
-from robyn_server.storage.checkpoints import SqliteCheckpoints
+from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
-from robyn_server.storage.langgraph import SqliteStore, open_checkpoints, open_store
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
+from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -42,6 +41,10 @@ class SqliteStorage:
         self.store = store
         self.description = f"SQLite in {data_dir}"
 
+    async def sweep_store(self) -> int:
+        """See `Storage`."""
+        return await self.store.sweep()
+
     async def ready(self) -> None:
         """See `Storage`."""
         await self._db.read(_version)
@@ -59,19 +62,22 @@ class SqliteStorage:
             await self._db.close()
 
 
-async def open_storage(settings: Settings, *, store_ttl: TTLConfig | None = None) -> SqliteStorage:
-    """Bring the database up to date and open everything in the data directory, which the caller holds
-    (`data_dir.hold_data_dir`). `store_ttl` is `store.ttl` of langgraph.json. Raises `StartupError`."""
+async def open_storage(settings: Settings, store: StoreOptions | None = None) -> SqliteStorage:
+    """Bring the databases up to date and open everything in the data directory, which the caller holds
+    (`data_dir.hold_data_dir`). Raises `StartupError`."""
     data_dir = settings.data_dir
     migrate(data_dir)
-    db = SqliteDb(data_dir / APP_FILE, synchronous="FULL" if settings.durability_full else "NORMAL")
+    synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
+    db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(db.close)
-        checkpoints = await open_checkpoints(data_dir)
+        checkpoints = await open_checkpoints(
+            data_dir, pickle_fallback=settings.checkpoint_pickle_fallback, synchronous=synchronous
+        )
         opened.push_async_callback(checkpoints.close)
-        store = await open_store(data_dir, store_ttl)
+        memory = await open_store(data_dir, store or StoreOptions(), synchronous=synchronous)
         opened.pop_all()
-    return SqliteStorage(data_dir, db, checkpoints, store, settings.pending_per_thread)
+    return SqliteStorage(data_dir, db, checkpoints, memory, settings.pending_per_thread)
 
 
 def _version() -> Transition[int]:

@@ -6,8 +6,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -93,6 +94,15 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
     return Unavailable(f"The database cannot be used: {error}.")
 
 
+@contextmanager
+def trouble_as_unavailable() -> Iterator[None]:
+    """Around work on a database: its trouble is raised as `Unavailable`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise as_unavailable(error) or error from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     start: Start[Any]
@@ -137,13 +147,13 @@ class SqliteDb:
         self._hand_over(_Job(start, future, loop))
         return await future
 
-    def read_blocking(self, start: Start[T]) -> T:
+    def read_sync(self, start: Start[T]) -> T:
         """`read` for threads without an event loop."""
         if self._closed:
             raise Unavailable("The database is closed.")
         return self._readers.submit(self._read, start).result()
 
-    def write_blocking(self, start: Start[T]) -> T:
+    def write_sync(self, start: Start[T]) -> T:
         """`write` for threads without an event loop."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._hand_over(_Job(start, future, None))
@@ -246,9 +256,10 @@ def _resolve(outcomes: Sequence[_Outcome]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop | None, list[_Outcome]] = {}
     for outcome in outcomes:
         by_loop.setdefault(outcome.job.loop, []).append(outcome)
-    _tell(by_loop.pop(None, ()))
     for loop, mine in by_loop.items():
-        assert loop is not None
+        if loop is None:
+            _tell(mine)
+            continue
         try:
             loop.call_soon_threadsafe(_tell, mine)
         except RuntimeError:

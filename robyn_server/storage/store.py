@@ -1,33 +1,35 @@
-"""Long-term memory on SQLite: LangGraph's `BaseStore` over a file of its own."""
+"""Long-term memory on SQLite: LangGraph's `BaseStore` over a file of its own.
+
+Graph code uses it from anywhere: the async methods on the event loop, the others in threads. They may also be
+called on the loop, which then stands still for the moment that the disk takes.
+"""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal
 
-from langchain_core.embeddings import Embeddings
 from langgraph.store.base import (
     BaseStore,
     GetOp,
+    IndexConfig,
     ListNamespacesOp,
     Op,
     PutOp,
     Result,
     SearchOp,
     TTLConfig,
-    get_text_at_path,
-    tokenize_path,
+    validate_op_namespace,
 )
-from langgraph.store.base.embed import EmbeddingsLambda
 
+from robyn_server.resources.encoding import encode
 from robyn_server.storage.db import Transition
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
+from robyn_server.storage.store_embedding import Embedder, Meanings
 from robyn_server.storage.store_rows import (
     SWEPT_AT_ONCE,
-    Vector,
     get,
     list_namespaces,
     put,
@@ -38,6 +40,144 @@ from robyn_server.storage.store_rows import (
 from robyn_server.storage.store_search import check_filter, search
 from robyn_server.storage.store_vectors import VectorIndex
 
-logger = logging.getLogger(__name__)
-"""
-"""
+STORE_FILE = "store.db"
+STEPS = (tables,)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """The section `store` of langgraph.json. `ttl` is `{"default_ttl" (minutes), "refresh_on_read",
+    "sweep_interval_minutes"}`; `index` is `{"embed" (loaded), "dims", "fields" (paths in a value, `$` is all of it)}`,
+    without it there is no search by meaning."""
+
+    ttl: TTLConfig | None = None
+    index: IndexConfig | None = None
+
+
+class SqliteStore(BaseStore):
+    """The store of one file. Items whose time is over are no longer seen, and deleted by `sweep`.
+
+    The methods raise `ValueError` for what makes no sense (a bad namespace, an unknown filter operator, a vector
+    of a wrong length), `TypeError` for a value that is no JSON, `Unavailable` when the file cannot be used.
+    """
+
+    supports_ttl = True
+
+    def __init__(self, db: SqliteDb, options: StoreOptions) -> None:
+        self._db = db
+        self._embedder = Embedder(options.index) if options.index else None
+        self.ttl_config = options.ttl
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        """Do all or nothing of the writes; reads of the same batch see what was before them."""
+        batch = _Batch(ops, self._embedder)
+        meanings = Meanings()
+        if self._embedder and batch.has_meaning:
+            meanings = await self._embedder.aembed(batch.texts, batch.queries)
+        if batch.reads:
+            await self._db.read(lambda: batch.read(meanings))
+        if batch.writes:
+            await self._db.write(lambda: batch.write(meanings))
+        return batch.results
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """See `abatch`."""
+        batch = _Batch(ops, self._embedder)
+        meanings = Meanings()
+        if self._embedder and batch.has_meaning:
+            meanings = self._embedder.embed(batch.texts, batch.queries)
+        if batch.reads:
+            self._db.read_sync(lambda: batch.read(meanings))
+        if batch.writes:
+            self._db.write_sync(lambda: batch.write(meanings))
+        return batch.results
+
+    async def sweep(self) -> int:
+        """Delete items whose time is over; how many."""
+        swept = await self._db.write(sweep)
+        total = swept
+        while swept == SWEPT_AT_ONCE:
+            swept = await self._db.write(sweep)
+            total += swept
+        return total
+
+    async def close(self) -> None:
+        """Wait for what is being written, then close. May be called twice."""
+        await self._db.close()
+
+
+class _Batch:
+    """Operations of one call. `results` is in their order; writes give None."""
+
+    def __init__(self, ops: Iterable[Op], embedder: Embedder | None) -> None:
+        self._ops = [_checked(op) for op in ops]
+        self._index = embedder.vectors if embedder else VectorIndex(0)
+        self.results: list[Result] = [None] * len(self._ops)
+        # Of several writes to one item the last one counts.
+        self._puts: dict[tuple[tuple[str, ...], str], tuple[PutOp, str | None, list[str]]] = {}
+        self._used: list[int] = []
+        for op in self._ops:
+            if isinstance(op, PutOp):
+                # What is written is what the value is now, whatever the caller does to it afterwards.
+                value = None if op.value is None else encode(dict(op.value)).decode()
+                texts = embedder.texts(op, value) if embedder and value is not None else []
+                self._puts[op.namespace, op.key] = op, value, texts
+        queries = (op.query for op in self._ops if isinstance(op, SearchOp) and op.query)
+        self.queries = list(dict.fromkeys(queries))
+        self.texts = list(dict.fromkeys(text for _, _, texts in self._puts.values() for text in texts))
+
+    @property
+    def has_meaning(self) -> bool:
+        return bool(self.texts or self.queries)
+
+    @property
+    def reads(self) -> bool:
+        return any(not isinstance(op, PutOp) for op in self._ops)
+
+    @property
+    def writes(self) -> bool:
+        return bool(self._puts or self._used)
+
+    def read(self, meanings: Meanings) -> Transition[None]:
+        """Fill in the results."""
+        used: list[int] = []
+        for place, op in enumerate(self._ops):
+            if isinstance(op, GetOp):
+                self.results[place], seen = yield from get(op)
+                used += seen
+            elif isinstance(op, SearchOp):
+                query = meanings.of_query.get(op.query or "")
+                self.results[place], seen = yield from search(op, query, self._index)
+                used += seen
+            elif isinstance(op, ListNamespacesOp):
+                self.results[place] = yield from list_namespaces(op)
+        self._used = used
+
+    def write(self, meanings: Meanings) -> Transition[None]:
+        """What was read counts as used; then the writes, in order."""
+        if self._used:
+            yield from refresh(self._used)
+        for op, value, texts in self._puts.values():
+            yield from put(op, value, [meanings.of_text[text] for text in texts])
+
+
+def _checked(op: Op) -> Op:
+    validate_op_namespace(op)
+    if isinstance(op, SearchOp):
+        check_filter(op.filter)
+        return op._replace(limit=max(op.limit, 0), offset=max(op.offset, 0))
+    if not isinstance(op, GetOp | PutOp | ListNamespacesOp):
+        raise ValueError(f"Unknown operation type: {type(op)}")
+    return op
+
+
+async def open_store(
+    data_dir: Path,
+    options: StoreOptions,
+    *,
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+) -> SqliteStore:
+    """The store of `data_dir`; the file is made when missing. Raises `StartupError`."""
+    path = data_dir / STORE_FILE
+    await asyncio.to_thread(bring_up_to_date, path, STEPS)
+    return SqliteStore(SqliteDb(path, synchronous=synchronous), options)

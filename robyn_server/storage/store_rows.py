@@ -11,7 +11,6 @@ from typing import TypeAlias
 import orjson
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, MatchCondition, PutOp
 
-from robyn_server.resources.encoding import encode
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
 
@@ -104,10 +103,10 @@ def refresh(seqs: list[int]) -> Transition[None]:
     )
 
 
-def put(op: PutOp, vectors: Sequence[Vector]) -> Transition[None]:
-    """Create, replace or (value None) delete an item."""
+def put(op: PutOp, value: str | None, vectors: Sequence[Vector]) -> Transition[None]:
+    """Create, replace or (`value`, which is JSON, None) delete an item."""
     path = path_of(op.namespace)
-    if op.value is None:
+    if value is None:
         rows = yield (
             "DELETE FROM item WHERE key = ? AND ns = (SELECT ns FROM namespace WHERE path = ?) RETURNING ns",
             (op.key, path),
@@ -125,7 +124,7 @@ def put(op: PutOp, vectors: Sequence[Vector]) -> Transition[None]:
         " VALUES (?, ?, clock_timestamp(), clock_timestamp(), ?, clock_timestamp() + ? * 60, ?)"
         " ON CONFLICT (ns, key) DO UPDATE SET updated_at = excluded.updated_at, value = excluded.value,"
         " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at RETURNING seq",
-        (ns, op.key, op.ttl, op.ttl, encode(op.value).decode()),
+        (ns, op.key, op.ttl, op.ttl, value),
     )
     seq: int = rows[0][0]
     yield "DELETE FROM vector WHERE seq = ?", (seq,)

@@ -125,9 +125,7 @@ def _by_meaning(
     return scored[op.offset : need]
 
 
-def _vectors(
-    namespaces: list[int], wanted: JsonObject | None, dims: int
-) -> Transition[dict[int, int]]:
+def _vectors(namespaces: list[int], wanted: JsonObject | None, dims: int) -> Transition[dict[int, int]]:
     """Vector -> item, in the order of listing, of every item that passes the filter."""
     rows = yield (
         "SELECT id, seq FROM vector WHERE dims = ? AND ns IN (SELECT value FROM json_each(?))"

@@ -175,10 +175,10 @@ def _transposed(rows: Sequence[Row]) -> _Block:
         vector.frombytes(data)
         vectors.append((vector, norm or 1.0))
     largest = max(max(max(vector), -min(vector)) / norm for vector, norm in vectors) or 1.0
-    flat = array("I")
+    flat, rounding = array("I"), _STEPS + 0.5
     for vector, norm in vectors:
         factor = _STEPS / (largest * norm)
-        flat.extend([round(number * factor) + _STEPS for number in vector])
+        flat.extend([int(number * factor + rounding) for number in vector])
     dims = len(vectors[0][0])
     return _Block(
         ids=tuple(row[0] for row in rows),

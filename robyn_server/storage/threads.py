@@ -1,6 +1,8 @@
 """Threads as rows."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter, contains
 from robyn_server.resources.page import Page
@@ -35,8 +37,7 @@ def _column(name: str, with_values: bool) -> str:
 
 ORDERS = {
     "thread_id": (),
-    # By time among equals: the order of an index that a search by status needs too.
-    "status": ("t.status", "t.updated_at"),
+    "status": ("t.status",),
     "created_at": ("t.created_at",),
     "updated_at": ("t.updated_at",),
     "state_updated_at": ("t.state_updated_at",),
@@ -101,14 +102,29 @@ class ThreadTable:
 
         return await self._db.read(transition)
 
-    async def touch_ttl(self, thread_id: str, expires_at: datetime | None) -> None:
-        """See `ThreadRows`; None: never."""
+    async def set_ttl(self, thread_id: str, ttl: ThreadTtl) -> None:
+        """See `ThreadRows`."""
+        seconds = ttl.ttl.total_seconds()
+        await self._change(
+            thread_id,
+            f"ttl_seconds = ?, ttl_strategy = ?, expires_at = {self._dialect.plus('?')}",
+            (seconds, ttl.strategy, seconds),
+        )
 
+    async def expire(self, thread_id: str) -> None:
+        """See `ThreadRows`."""
+        # Without a TTL no run that still ends puts it off.
+        await self._change(
+            thread_id, f"ttl_seconds = NULL, ttl_strategy = NULL, expires_at = {self._dialect.now}"
+        )
+
+    async def rest(self, thread_id: str) -> None:
+        """See `ThreadRows`."""
+        await self._change(thread_id, "expires_at = NULL")
+
+    async def _change(self, thread_id: str, change: str, parameters: Sequence[Any] = ()) -> None:
         def transition() -> Transition[None]:
-            yield (
-                "UPDATE thread SET expires_at = ? WHERE thread_id = ?",
-                (self._dialect.moment(expires_at), thread_id),
-            )
+            yield f"UPDATE thread SET {change} WHERE thread_id = ?", (*parameters, thread_id)
 
         await self._db.write(transition)
 
@@ -170,7 +186,9 @@ def _set_state(dialect: Dialect, thread_id: str, outcome: StateOutcome) -> Trans
     shown = '"values" = ?, copied = FALSE, ' if values is not None else ""
     yield (
         f"UPDATE thread SET {shown}interrupts = ?, has_next = ?, settled = TRUE,"
-        f" error = NULL, last_failed = FALSE, state_updated_at = {dialect.now} WHERE thread_id = ?",
+        f" error = NULL, last_failed = FALSE, state_updated_at = {dialect.now},"
+        f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
+        " WHERE thread_id = ?",
         (
             *(() if values is None else (values,)),
             dialect.json(outcome.interrupts),
@@ -198,6 +216,7 @@ def _wanted(dialect: Dialect, query: ThreadSearch, *, with_values: bool) -> Want
         visible=query.visible,
         order=ORDERS[query.sort_by],
         descending=query.descending,
+        oldest_first=query.sort_by == "status",
         test=(lambda thread: _values_contain(dialect, thread, query.values)) if query.values else None,
     )
 

@@ -1,16 +1,20 @@
-"""One line for each answered request, two for a stream. No query, no header, no body: they may hold secrets."""
+"""One line for each answered request, two for a stream. No query, no body, and no header but those that a project
+asked for: they may hold secrets."""
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
 import orjson
 
+from robyn_server.auth.secrets import is_secret_name
+from robyn_server.resources.header_rules import means
+from robyn_server.resources.types import Json
 from robyn_server.web.application import RequestObserver
-from robyn_server.web.routing import Request
+from robyn_server.web.routing import Headers, Request
 
 LINES_EVERY = 0.1
 """Seconds. Lines are written together: one at a time they would cost as much as the request."""
@@ -30,17 +34,24 @@ class Line(NamedTuple):
     request_id: str
     caller: str
     moment: Moment
+    headers: Headers
 
 
 class AccessLog:
-    """Call from the loop's thread. `observer` counts every answered request, also when no line is written."""
+    """Call from the loop's thread. `observer` counts every answered request, also when no line is written;
+    `header_rules` name the headers that lines show."""
 
     def __init__(
-        self, log_format: Literal["json", "console"], enabled: bool, observer: RequestObserver | None = None
+        self,
+        log_format: Literal["json", "console"],
+        enabled: bool,
+        observer: RequestObserver | None = None,
+        header_rules: Mapping[str, Json] | None = None,
     ) -> None:
         self._form: Callable[[Line], str] = _json if log_format == "json" else _console
         self._enabled = enabled
         self._observer = observer
+        self._header_rules = header_rules or {}
         self._lines: list[Line] = []
 
     def answered(self, request: Request, route_path: str, status: int, started: float) -> None:
@@ -85,8 +96,16 @@ class AccessLog:
                 request.request_id,
                 request.caller.identity,
                 moment,
+                self._shown(request.headers) if self._header_rules else {},
             )
         )
+
+    def _shown(self, headers: Headers) -> Headers:
+        return {
+            name: value
+            for name, value in headers.items()
+            if means(self._header_rules, name) and not is_secret_name(name)
+        }
 
     def flush(self) -> None:
         """Write the lines collected so far to stderr."""
@@ -100,9 +119,10 @@ def _console(line: Line) -> str:
     at = datetime.fromtimestamp(line.at).strftime("%H:%M:%S.%f")[:-3]
     moment = f"  {line.moment}" if line.moment else ""
     caller = f"  caller={_printable(line.caller)}" if line.caller else ""
+    headers = "".join(f"  {name}={_printable(value)}" for name, value in line.headers.items())
     return (
         f"{at} INFO    web.access  {line.method} {_printable(line.path)} {line.status} "
-        f"{line.milliseconds:.1f} ms{moment}  request_id={line.request_id}{caller}\n"
+        f"{line.milliseconds:.1f} ms{moment}  request_id={line.request_id}{caller}{headers}\n"
     )
 
 
@@ -118,6 +138,7 @@ def _json(line: Line) -> str:
         "ms": round(line.milliseconds, 1),
         "request_id": line.request_id,
         "caller": line.caller,
+        **({"headers": line.headers} if line.headers else {}),
     }
     return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE).decode()
 

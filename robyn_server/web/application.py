@@ -1,14 +1,17 @@
 """What the web room serves: the engine, its surfaces, and how both end."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from robyn_server.auth.interfaces import Auth
+from robyn_server.resources.types import Json
+from robyn_server.web.authentication import QueryCredentials
 from robyn_server.web.routing import Surface
 
 if TYPE_CHECKING:
     from robyn_server.engine import Engine
+    from robyn_server.web.asgi_mount import CustomApp
 
 
 class RequestObserver(Protocol):
@@ -28,3 +31,9 @@ class Application:
     drain: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
     metrics: RequestObserver | None = None
+    logged_headers: Mapping[str, Json] = field(default_factory=dict)
+    """Rules as in `resources/header_rules.py`: the headers that the access log shows."""
+    query_credentials: QueryCredentials | None = None
+    """What streams accept in their query, None: nothing."""
+    custom: "CustomApp | None" = None
+    """A project's own application, which gets every request first."""

@@ -1,9 +1,10 @@
 """One request from its arrival to its answer, in order: limits, caller, body, handler. Knows nothing of Robyn."""
 
 from robyn_server.errors import InvalidRequest, NotFound, TooLarge, Unavailable
+from robyn_server.resources.caller import Caller
 from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.web.application import Application
-from robyn_server.web.authentication import caller_of
+from robyn_server.web.authentication import caller_of, caller_of_stream
 from robyn_server.web.route_table import Placed, RouteTable
 from robyn_server.web.routing import Answer, Reply, Request, Route
 from robyn_server.web.validation import Validator, check, compile_schema
@@ -30,32 +31,47 @@ class Dispatcher:
         self.engine = application.engine
         self.draining = False
         self._auth = application.auth
+        self._query_credentials = application.query_credentials
         self._table = table
         self._max_body_bytes = max_body_bytes
 
-    async def dispatch(self, endpoint: Endpoint, request: Request) -> Answer:
-        """The handler's answer. Raises whatever is wrong with the request."""
-        self._check_body(request)
-        if not endpoint.route.public:
-            request.caller = await caller_of(request, self._auth)
+    async def authenticate(self, request: Request) -> Caller:
+        """Who sent it. Raises `DomainError` for a stranger."""
+        return await caller_of(request, self._auth)
+
+    async def dispatch(self, endpoint: Endpoint, request: Request, caller: Caller | None = None) -> Answer:
+        """The handler's answer; `caller` when it is known already. Raises whatever is wrong with the request."""
+        self.check(request)
+        if caller is not None:
+            request.caller = caller
+        elif not endpoint.route.public:
+            request.caller = await self._caller_on(endpoint.route, request)
         request.engine = self.engine.acting_for(
             request.caller,
             RequestFacts(request.request_id, request.received_ms, request.headers, request.base_url),
         )
+        if endpoint.route.before_body is not None:
+            endpoint.route.before_body(request)
         if endpoint.validator is not None:
             check(endpoint.validator, request.json())
         return await endpoint.route.handler(request)
 
-    async def dispatch_unknown(self, request: Request) -> Answer:
+    async def _caller_on(self, route: Route, request: Request) -> Caller:
+        if route.ticket is not None and self._query_credentials is not None:
+            return await caller_of_stream(request, self._auth, route.ticket, self._query_credentials)
+        return await caller_of(request, self._auth)
+
+    async def dispatch_unknown(self, request: Request, caller: Caller | None = None) -> Answer:
         """The answer where no route is: 401 to strangers, then 405 or 404."""
-        self._check_body(request)
-        request.caller = await caller_of(request, self._auth)
+        self.check(request)
+        request.caller = caller or await caller_of(request, self._auth)
         allowed = self._table.allowed_methods(request.path)
         if allowed is None:
             raise NotFound
         return Reply.json({"detail": "Method Not Allowed"}, 405, {"allow": allowed})
 
-    def _check_body(self, request: Request) -> None:
+    def check(self, request: Request) -> None:
+        """Raises `Unavailable` while the server stops, and `DomainError` for a body that is too long or cut off."""
         if self.draining:
             raise Unavailable("The server is shutting down")
         announced = request.headers.get("content-length")

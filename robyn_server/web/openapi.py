@@ -31,6 +31,36 @@ def document(surfaces: Sequence[Surface], base_url: str, version: str) -> JsonOb
     }
 
 
+def joined(whole: JsonObject, own: Mapping[str, Json]) -> JsonObject:
+    """The document with a custom application's own on top: its paths take the place of ours. As on the reference, both
+    spellings of a path that ends in a slash are named then."""
+    if not own:
+        return whole
+    components = {**whole["components"]}
+    for kind, named in (own.get("components") or {}).items():
+        components[kind] = {**components.get(kind, {}), **named}
+    bare = {path.rstrip("/"): said for path, said in whole["paths"].items() if path.endswith("/")}
+    bare.pop("", None)
+    paths = {**whole["paths"], **bare, **(own.get("paths") or {})}
+    return {**whole, "paths": paths, "components": components}
+
+
+def secured(whole: JsonObject, section: Mapping[str, Json]) -> JsonObject:
+    """The document with what `auth.openapi` of langgraph.json says: `securitySchemes`, `security`, and `paths` whose
+    operations are laid over ours, key by key."""
+    components = whole["components"]
+    if "securitySchemes" in section:
+        components = {**components, "securitySchemes": section["securitySchemes"]}
+    paths: JsonObject = dict(whole["paths"])
+    for path, operations in (section.get("paths") or {}).items():
+        before = paths.get(path, {})
+        paths[path] = {**before}
+        for method, said in operations.items():
+            paths[path][method] = {**before.get(method, {}), **said}
+    security = {"security": section["security"]} if "security" in section else {}
+    return {**whole, **security, "paths": paths, "components": components}
+
+
 def _tags(surfaces: Sequence[Surface]) -> list[str]:
     routes = (route for surface in surfaces for route in surface.routes)
     return list(dict.fromkeys(tag for route in routes for tag in route.tags))

@@ -6,6 +6,7 @@ Handlers are registered raw, below Robyn's decorators: those scan signatures and
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, unquote_plus
 
 import uuid_utils
@@ -23,6 +24,9 @@ from robyn_server.web.errors import answer_or_error, error_reply
 from robyn_server.web.route_table import PARAMETER, RouteTable
 from robyn_server.web.routing import EventStream, Headers, Reply, Request
 from robyn_server.web.streaming import StreamHub
+
+if TYPE_CHECKING:
+    from robyn_server.web.asgi_mount import CustomApp
 
 RobynHandler = Callable[[RobynRequest], Awaitable[RobynResponse | StreamingResponse]]
 
@@ -61,7 +65,7 @@ class RobynAdapter:
         """Register every route, HEAD for GET, and what answers everything else."""
         for place in table.places:
             endpoint = Endpoint(place)
-            path = PARAMETER.sub(lambda found: ("*" if found[2] else ":") + found[1], place.path)
+            path = _robyn_path(place.path)
             _register(server, place.route.method, path, self._serving(endpoint))
             if place.route.method == "GET":
                 _register(server, "HEAD", path, self._serving(endpoint))
@@ -71,6 +75,36 @@ class RobynAdapter:
             _register(server, method, "/*anything", handler)
             if (method, "/") not in taken and (method != "HEAD" or ("GET", "/") not in taken):
                 _register(server, method, "/", handler)
+
+    @staticmethod
+    def mount_refusals(server: Server, table: RouteTable) -> None:
+        """Register what is answered unread. Robyn asks for each reply once, on the loop, which must not be running."""
+        for refusal in table.refusals:
+            reply = refusal.reply
+            headers = RobynHeaders({"content-type": reply.content_type or "", **reply.headers})
+            answer = RobynResponse(reply.status, headers, reply.body)
+            made = FunctionInfo(lambda answer=answer: answer, False, 0, {}, {})
+            server.add_route(METHODS[refusal.method], _robyn_path(refusal.path), made, True)  # type: ignore[arg-type] # the stub says str
+
+    def mount_custom(self, server: Server, custom: "CustomApp") -> None:
+        """Hand every request to a project's own application, which has our routes inside."""
+
+        async def serve(raw: RobynRequest) -> RobynResponse | StreamingResponse:
+            started = time.perf_counter()
+            request = _read(raw)
+            exchange = custom.open(request, raw.ip_addr)
+            self.requests_under_way += 1
+            try:
+                answer = await answer_or_error(custom.answer(exchange), request)
+                if isinstance(answer, Reply):
+                    return self._whole(answer, request, exchange.route_path, started)
+                return await self._long(answer, request, exchange.route_path, started)
+            finally:
+                self.requests_under_way -= 1
+
+        for method in METHODS:
+            _register(server, method, "/*anything", serve)
+            _register(server, method, "/", serve)
 
     def _serving(self, endpoint: Endpoint) -> RobynHandler:
         dispatch, path = self._dispatcher.dispatch, endpoint.path
@@ -108,7 +142,9 @@ class RobynAdapter:
         asked = raw.headers.get("access-control-request-headers")
         return self._whole(self._cors.preflight(origin, method, asked), _read(raw), "", time.perf_counter())
 
-    def _headers(self, content_type: str | None, given: Headers, request: Request) -> RobynHeaders:
+    def _headers(
+        self, content_type: str | None, given: Headers, request: Request, cookies: tuple[str, ...]
+    ) -> RobynHeaders:
         headers = {**self._cors.headers(request.headers.get("origin")), "x-request-id": request.request_id}
         if content_type is not None:
             headers["content-type"] = content_type
@@ -117,10 +153,13 @@ class RobynAdapter:
         for name, value in given.items():
             # Robyn answers 500 for a value that cannot stand in a header.
             headers[name] = value if value.isascii() and value.isprintable() else quote(value, HEADER_SAFE)
-        return RobynHeaders(headers)
+        result = RobynHeaders(headers)
+        for cookie in cookies:
+            result.append("set-cookie", cookie)
+        return result
 
     def _whole(self, reply: Reply, request: Request, route_path: str, started: float) -> RobynResponse:
-        headers = self._headers(reply.content_type, reply.headers, request)
+        headers = self._headers(reply.content_type, reply.headers, request, reply.cookies)
         response = RobynResponse(reply.status, headers, reply.body)
         self._log.answered(request, route_path, reply.status, started)
         return response
@@ -141,9 +180,13 @@ class RobynAdapter:
             request.request_id,
             lambda left: log.closed(request, route_path, stream.status, started, by_client=left),
         )
-        headers = self._headers(stream.content_type, stream.headers, request)
+        headers = self._headers(stream.content_type, stream.headers, request, stream.cookies)
         # The media type "text/event-stream" would make Robyn overwrite our content type.
         return StreamingResponse(body, stream.status, headers, media_type="")  # type: ignore[arg-type]
+
+
+def _robyn_path(path: str) -> str:
+    return PARAMETER.sub(lambda found: ("*" if found[2] else ":") + found[1], path)
 
 
 def _register(server: Server, method: str, path: str, handler: RobynHandler) -> None:

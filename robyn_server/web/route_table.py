@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
 
 from robyn_server.errors import StartupError
 from robyn_server.web.routing import Route, Surface
@@ -27,7 +28,17 @@ class RouteTable:
     def __init__(self, surfaces: Sequence[Surface], prefix: str = "") -> None:
         self.places = tuple(_place(surfaces, prefix))
         _refuse_conflicts(self.places)
+        self.refusals = tuple(
+            replace(refusal, path=prefix + refusal.path)
+            for surface in surfaces
+            for refusal in surface.refusals
+        )
+        """With the paths at which they are served."""
         self._patterns = [(_pattern(place.path), place.route) for place in self.places]
+        self._by_precedence = [
+            (_pattern(place.path), place)
+            for place in sorted(self.places, key=lambda place: _rank(place.path))
+        ]
 
     def allowed_methods(self, path: str) -> str | None:
         """The `Allow` header for a path that exists for other methods only, None for an unknown path.
@@ -41,6 +52,24 @@ class RouteTable:
                     return None
                 return "GET, HEAD" if route.method == "GET" else route.method
         return None
+
+    def find(self, method: str, path: str) -> tuple[Placed, dict[str, str]] | None:
+        """The route that takes a request, as Robyn would choose it (what is spelled out wins over a parameter, GET
+        takes HEAD), and its decoded parameters. `path` undecoded."""
+        path = path.rstrip("/") or "/"
+        method = "GET" if method == "HEAD" else method
+        for pattern, place in self._by_precedence:
+            if place.route.method == method and (found := pattern.fullmatch(path)):
+                names = [parameter[1] for parameter in PARAMETER.finditer(place.path)]
+                return place, {
+                    name: unquote(value) for name, value in zip(names, found.groups(), strict=True)
+                }
+        return None
+
+
+def _rank(path: str) -> tuple[int, ...]:
+    """Paths sorted by this are tried in the right order: segment by segment, words before parameters."""
+    return tuple(2 if part.endswith(":path}") else int("{" in part) for part in path.split("/"))
 
 
 def _place(surfaces: Sequence[Surface], prefix: str) -> Iterator[Placed]:
@@ -57,7 +86,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     literals, catch_all = parts[0::3], parts[2::3]
     pattern = re.escape(literals[0])
     for literal, whole in zip(literals[1:], catch_all, strict=True):
-        pattern += (".+" if whole else "[^/]+") + re.escape(literal)
+        pattern += ("(.+)" if whole else "([^/]+)") + re.escape(literal)
     return re.compile(pattern)
 
 

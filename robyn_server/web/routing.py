@@ -76,6 +76,8 @@ class Reply:
     body: bytes = b""
     content_type: str | None = "application/json"
     headers: Headers = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    """Values of `set-cookie`, the one header that cannot be joined."""
 
     @classmethod
     def json(cls, value: Json, status: int = 200, headers: Headers | None = None) -> "Reply":
@@ -102,6 +104,7 @@ class EventStream:
     heartbeat: bytes | None = b": heartbeat\r\n\r\n"
     on_disconnect: Callable[[], Awaitable[Any]] | None = None
     status: int = 200
+    cookies: tuple[str, ...] = ()
 
 
 Answer: TypeAlias = Reply | EventStream
@@ -128,6 +131,20 @@ class Route:
     """Name of the schema of a 200 answer, for the OpenAPI document."""
     query: tuple[tuple[str, str], ...] = ()
     """(name, JSON type) of documented query parameters."""
+    before_body: Callable[[Request], object] | None = None
+    """Raises for what is wrong with the request, such as an id in the path, even if its body is wrong too."""
+    ticket: str | None = None
+    """The resource whose stream tickets open this route, e.g. `thread:{thread_id}`; for GET streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A method on a path that is answered before anything of the request is read, always with the same reply: where
+    clients ask for a WebSocket, there is no end of a body to wait for."""
+
+    method: str
+    path: str
+    reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +154,4 @@ class Surface:
     name: str
     routes: tuple[Route, ...]
     schemas: Mapping[str, Json] = field(default_factory=dict)
+    refusals: tuple[Refusal, ...] = ()

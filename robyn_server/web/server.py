@@ -53,6 +53,7 @@ def run_server(
     table = RouteTable(application.surfaces, settings.mount_prefix)
     cors = cors or CorsPolicy(allow_origins=settings.cors_origins)
     parts = loop.run_until_complete(_assemble(settings, application, table, cors))
+    parts.mount_refusals(table)
     everything = blocking_threads.show_few_cpus()
 
     async def go_up() -> None:
@@ -79,6 +80,12 @@ class Parts:
     server: "Server"
     pinning: "WorkerPinning"
     shutdown: "Shutdown"
+
+    def mount_refusals(self, table: RouteTable) -> None:
+        """See `RobynAdapter`; between runs of the loop."""
+        from robyn_server.web.robyn_adapter import RobynAdapter  # noqa: PLC0415 - see `_assemble`
+
+        RobynAdapter.mount_refusals(self.server, table)
 
     def listen(self, loop: asyncio.AbstractEventLoop, address: str, settings: Settings) -> None:
         """Bind the port and serve on the loop; does not return."""
@@ -107,7 +114,7 @@ async def _assemble(
     workers = settings.web_workers
     hub = StreamHub(settings.stream_heartbeat.total_seconds(), blocking_threads.capacity(workers))
     writes_lines = logging.getLogger(__name__).isEnabledFor(logging.INFO)
-    log = AccessLog(settings.log_format, writes_lines, application.metrics)
+    log = AccessLog(settings.log_format, writes_lines, application.metrics, application.logged_headers)
     dispatcher = Dispatcher(application, table, settings.max_body_bytes)
     adapter = RobynAdapter(dispatcher, hub, cors, log, settings.max_streams)
     pinning = WorkerPinning(workers)
@@ -115,7 +122,11 @@ async def _assemble(
     server.apply_request_headers(Headers({}))
     server.apply_response_headers(Headers({}))
     pinning.mount(server)
-    adapter.mount(server, table)
+    if application.custom is None:
+        adapter.mount(server, table)
+    else:
+        application.custom.surround(dispatcher, table, cors, settings.mount_prefix)
+        adapter.mount_custom(server, application.custom)
     stop_listening = partial(listening.stop_listening, settings.port)
     shutdown = Shutdown(application, dispatcher, adapter, hub, log, settings.shutdown_grace, stop_listening)
     return Parts(server, pinning, shutdown)

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import orjson
@@ -16,20 +17,29 @@ from robyn_server.errors import Unavailable
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.failure import public_error
+from robyn_server.resources.protocol_event import EVENT_STREAMING
 from robyn_server.resources.run import Ending, Run
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
 from robyn_server.worker.chunks import ChunkMapper
 from robyn_server.worker.failures import error_frame
 from robyn_server.worker.graph_input import graph_input
-from robyn_server.worker.guarded_saver import GuardedSaver, LeaseGone
+from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.job import Job
 from robyn_server.worker.newest_state import newest_state
+from robyn_server.worker.protocol_chunks import ProtocolMapper
 from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
+from robyn_server.worker.write_gate import LeaseGone
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = timedelta(seconds=1)
+Mapper: TypeAlias = ChunkMapper | ProtocolMapper
+"""What a run's graph is streamed with: its stream modes, or the thread protocol."""
+
+LAST_WRITES = 5.0
+"""Seconds that a cancelled graph may take to store what it has done."""
+
 STILL_UNWINDING = 10.0
 """A graph that has not stopped this many seconds after its cancellation is cancelled again."""
 
@@ -45,19 +55,24 @@ class Executor:
         run = job.run
         self._parts.hooks.started(run)
         await self._parts.log.tail(run.thread_id)
-        mapper = ChunkMapper(
-            run.kwargs["stream_mode"],
-            subgraphs=run.kwargs["subgraphs"],
-            secret_names=self._parts.settings.secret_config_keys,
-        )
+        mapper = self._mapper(run)
         job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
         if job.stop is not None:
-            job.task.cancel()
+            job.stop_for(job.stop)
         failure = await self._outcome(job)
+        await job.gate.close()
         if await self._gave_back(job, failure):
             return
         ending = await self._ending(job, failure)
         await self._record(job, ending, mapper)
+
+    def _mapper(self, run: Run) -> Mapper:
+        secret_names = self._parts.settings.secret_config_keys
+        if run.kwargs["config"]["configurable"].get(EVENT_STREAMING) is True:
+            return ProtocolMapper(secret_names)
+        return ChunkMapper(
+            run.kwargs["stream_mode"], subgraphs=run.kwargs["subgraphs"], secret_names=secret_names
+        )
 
     async def _outcome(self, job: Job) -> BaseException | None:
         """Wait for the graph within the time a run may take. What it failed with, None when it came to its end."""
@@ -73,7 +88,7 @@ class Executor:
             return asyncio.CancelledError()
         return task.exception()
 
-    async def _stream(self, job: Job, mapper: ChunkMapper) -> None:
+    async def _stream(self, job: Job, mapper: Mapper) -> None:
         """Stream the graph into the thread's log."""
         run, parts = job.run, self._parts
         log = parts.log
@@ -97,11 +112,17 @@ class Executor:
             ) as graph:
                 opening = False
                 data = await self._input(run, config)
-                async for chunk in mapper.open(graph, data, config, context=context, **_options(run)):
-                    events = mapper.events_from(chunk)
-                    if events:
-                        log.append(run.thread_id, run.run_id, run.attempt, run.resumable, events)
-                        await log.room()
+                chunks = mapper.open(graph, data, config, context=context, **_options(run))
+                # Closed here and now, whatever happens: the graph stops with it.
+                async with aclosing(chunks):  # type: ignore[type-var]
+                    async for chunk in chunks:
+                        events = mapper.events_from(chunk)
+                        if events:
+                            log.append(run.thread_id, run.run_id, run.attempt, run.resumable, events)
+                            await log.room()
+        except asyncio.CancelledError as error:
+            await _last_writes(error)
+            raise
         except Exception as error:
             # The last frame of a failed stream; a stop from outside says nothing.
             if job.stop is None and not _is_infrastructure(error):
@@ -127,7 +148,7 @@ class Executor:
         saver = self._parts.storage.checkpoints.saver()
         return GuardedSaver(
             saver,
-            lambda: job.holds_lease,
+            job.gate,
             job.run.kwargs["config"]["configurable"],
             self._parts.settings.secret_config_keys,
         )
@@ -172,7 +193,7 @@ class Executor:
     async def _state(self, job: Job) -> StateOutcome | None:
         return await newest_state(self._parts, job.run, job.saver.newest if job.saver is not None else None)
 
-    async def _record(self, job: Job, ending: Ending, mapper: ChunkMapper) -> None:
+    async def _record(self, job: Job, ending: Ending, mapper: Mapper) -> None:
         run, parts = job.run, self._parts
         if run.resumable:
             # Frames before status: who comes back to a run that has ended must find the last of them.
@@ -188,6 +209,13 @@ class Executor:
         parts.hooks.finished(run, ending, now())
 
 
+async def _last_writes(cancelled: asyncio.CancelledError) -> None:
+    """Cut off at its very end, LangGraph hands over the task that still writes its checkpoints."""
+    writing = [task for task in cancelled.args if isinstance(task, asyncio.Task)]
+    if writing:
+        await asyncio.wait(writing, timeout=LAST_WRITES)
+
+
 def _options(run: Run) -> dict[str, Any]:
     kwargs = run.kwargs
     options: dict[str, Any] = {}
@@ -200,7 +228,7 @@ def _options(run: Run) -> dict[str, Any]:
     return options
 
 
-def _result(run: Run, ending: Ending, mapper: ChunkMapper) -> bytes:
+def _result(run: Run, ending: Ending, mapper: Mapper) -> bytes:
     """What those who wait shall read when the run's frames do not show its values."""
     if "values" in run.kwargs["stream_mode"]:
         return b""

@@ -1,11 +1,12 @@
 """The checkpointer a run is given: the storage's saver behind three guards.
 
-* No write once the lease is lost: another worker may be writing.
+* No write once the lease is lost (another worker may be writing) or the run is over.
 * No secrets: savers copy configurable keys into checkpoint metadata, so they are dropped from the config first.
 * What goes wrong with storage is told apart from what goes wrong in the graph: the former is retried.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -15,18 +16,16 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
 )
 
 from robyn_server.auth.secrets import is_secret_name
 from robyn_server.errors import Unavailable
+from robyn_server.worker.write_gate import WriteGate
 
 ADDRESS = ("thread_id", "checkpoint_ns", "checkpoint_id")
 PLACE = ("checkpoint_ns", "checkpoint_map")
 UNSTORED = frozenset({"langgraph_auth_user", "langgraph_auth_permissions", *PLACE})
-
-
-class LeaseGone(Exception):
-    """A write was refused because the run's lease is lost."""
 
 
 class CheckpointFailure(Unavailable):
@@ -34,18 +33,18 @@ class CheckpointFailure(Unavailable):
 
 
 class GuardedSaver(BaseCheckpointSaver[str]):
-    """See the module's text. `may_write` is asked before every write; `configurable` is the run's own, as admitted."""
+    """See the module's text. Every write goes through `gate`; `configurable` is the run's own, as admitted."""
 
     def __init__(
         self,
         saver: BaseCheckpointSaver[str],
-        may_write: Callable[[], bool],
+        gate: WriteGate,
         configurable: Mapping[str, Any],
         secret_names: Sequence[str] = (),
     ) -> None:
         super().__init__(serde=saver.serde)
         self._saver = saver
-        self._may_write = may_write
+        self._gate = gate
         self._secret_names = frozenset(secret_names)
         self._said = self._storable(configurable)
         self.newest: str | None = None
@@ -59,6 +58,27 @@ class GuardedSaver(BaseCheckpointSaver[str]):
     def get_next_version(self, current: str | None, channel: None) -> str:
         """As the saver's."""
         return self._saver.get_next_version(current, channel)
+
+    def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> "GuardedSaver":
+        """The same guards around what the saver gives; it is the saver that loads values."""
+        saver = self._saver.with_allowlist(extra_allowlist)
+        if saver is self._saver:
+            return self
+        clone = copy(self)
+        vars(clone).update(_saver=saver, serde=saver.serde)
+        return clone
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """As the saver's."""
+        return await self._saver.aget_delta_channel_history(config=config, channels=channels)
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """As the saver's, for sync subgraphs."""
+        return self._saver.get_delta_channel_history(config=config, channels=channels)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the saver's."""
@@ -99,8 +119,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint."""
-        self._check_lease()
-        with _storage_failures():
+        with self._gate.writing(), _storage_failures():
             stored = await self._saver.aput(
                 self._address(config), checkpoint, self._metadata(config, metadata), new_versions
             )
@@ -116,8 +135,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint, for sync subgraphs."""
-        self._check_lease()
-        with _storage_failures():
+        with self._gate.writing(), _storage_failures():
             return self._saver.put(
                 self._address(config), checkpoint, self._metadata(config, metadata), new_versions
             )
@@ -126,21 +144,15 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written."""
-        self._check_lease()
-        with _storage_failures():
+        with self._gate.writing(), _storage_failures():
             await self._saver.aput_writes(config, writes, task_id, task_path)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written, for sync subgraphs."""
-        self._check_lease()
-        with _storage_failures():
+        with self._gate.writing(), _storage_failures():
             self._saver.put_writes(config, writes, task_id, task_path)
-
-    def _check_lease(self) -> None:
-        if not self._may_write():
-            raise LeaseGone
 
     @staticmethod
     def _address(config: RunnableConfig) -> RunnableConfig:

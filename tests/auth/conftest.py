@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
+from tests.auth.people import ENVIRON
+from tests.server_process import ServerProcess
 
 
 @dataclass
@@ -56,3 +57,14 @@ def start_supabase() -> Iterator[Callable[..., Supabase]]:
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def guarded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server on tests/project in mode `supabase`, shared by all tests: `people` says who may ask it."""
+    serving = ServerProcess(tmp_path_factory.mktemp("guarded"), environ=ENVIRON)
+    try:
+        yield serving.start()
+        serving.stop()
+    finally:
+        serving.end()

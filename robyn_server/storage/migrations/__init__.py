@@ -46,7 +46,11 @@ def migrate(data_dir: Path) -> int:
         raise StartupError(
             f"SQLite {sqlite3.sqlite_version} is too old: use a Python built with SQLite 3.35 or later."
         )
-    path = data_dir / APP_FILE
+    return bring_up_to_date(data_dir / APP_FILE, STEPS)
+
+
+def bring_up_to_date(path: Path, steps: tuple[Step, ...]) -> int:
+    """The same for any one file of ours; it is made when missing."""
     try:
         connection = connect(path)
     except sqlite3.Error as error:
@@ -55,11 +59,11 @@ def migrate(data_dir: Path) -> int:
         ) from error
     try:
         connection.execute("BEGIN IMMEDIATE")
-        steps = run_transition(connection, lambda: upgrade(SqliteDialect()))
+        applied = run_transition(connection, lambda: upgrade(SqliteDialect(), steps))
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StartupError(f"The database {path} cannot be brought up to date: {error}.") from error
     finally:
         # Closing an open transaction rolls it back.
         connection.close()
-    return steps
+    return applied

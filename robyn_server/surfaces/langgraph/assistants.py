@@ -5,6 +5,7 @@ from robyn_server.resources.assistant import AssistantSearch
 from robyn_server.resources.types import JsonObject
 from robyn_server.surfaces.langgraph.documents import assistant_document, version_document
 from robyn_server.surfaces.langgraph.reading import (
+    assistant_id_first,
     body_id,
     descending,
     json_object,
@@ -160,7 +161,7 @@ ROUTES = (
     ),
     Route(
         "PATCH", "/assistants/{assistant_id}", update_assistant, "AssistantPatch",
-        summary="Patch Assistant", tags=TAGS, returns="Assistant",
+        summary="Patch Assistant", tags=TAGS, returns="Assistant", before_body=assistant_id_first,
     ),
     Route(
         "DELETE", "/assistants/{assistant_id}", delete_assistant,
@@ -186,6 +187,7 @@ ROUTES = (
     Route(
         "POST", "/assistants/{assistant_id}/versions", list_versions, "AssistantVersionsSearchRequest",
         summary="Get Assistant Versions", tags=TAGS, returns="AssistantVersions",
+        before_body=assistant_id_first,
     ),
     Route(
         "POST", "/assistants/{assistant_id}/latest", set_latest_version, "AssistantVersionChange",

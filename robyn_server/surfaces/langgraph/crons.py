@@ -5,11 +5,13 @@ from robyn_server.resources.types import JsonObject
 from robyn_server.surfaces.langgraph.documents import cron_document
 from robyn_server.surfaces.langgraph.reading import (
     body_id,
+    cron_id_first,
     descending,
     json_object,
     paging,
     path_id,
     selected,
+    thread_id_first,
 )
 from robyn_server.web.routing import Reply, Request, Route
 
@@ -80,7 +82,7 @@ ROUTES = (
     ),
     Route(
         "POST", "/threads/{thread_id}/runs/crons", create_thread_cron, "ThreadCronCreate",
-        summary="Create Thread Cron", tags=TAGS, returns="Cron",
+        summary="Create Thread Cron", tags=TAGS, returns="Cron", before_body=thread_id_first,
     ),
     Route(
         "POST", "/runs/crons/search", search_crons, "CronSearch",
@@ -93,7 +95,7 @@ ROUTES = (
     Route("GET", "/runs/crons/{cron_id}", get_cron, summary="Get Cron", tags=TAGS, returns="Cron"),
     Route(
         "PATCH", "/runs/crons/{cron_id}", update_cron, "CronPatch",
-        summary="Update Cron", tags=TAGS, returns="Cron",
+        summary="Update Cron", tags=TAGS, returns="Cron", before_body=cron_id_first,
     ),
     Route("DELETE", "/runs/crons/{cron_id}", delete_cron, summary="Delete Cron", tags=TAGS),
 )  # fmt: skip

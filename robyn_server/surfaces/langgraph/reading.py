@@ -1,5 +1,6 @@
 """What the handlers of this surface read from a request, and the texts that clients get when it cannot be read."""
 
+from functools import partial
 from typing import Any
 
 from robyn_server.errors import InvalidRequest, Unprocessable
@@ -22,6 +23,11 @@ def must_be_id(text: object, noun: str) -> str:
 def path_id(request: Request, noun: str) -> str:
     """The id in the path, e.g. `path_id(request, "thread")` for `{thread_id}`. Raises `Unprocessable`."""
     return must_be_id(request.path_params[f"{noun}_id"], noun)
+
+
+assistant_id_first = partial(path_id, noun="assistant")
+thread_id_first = partial(path_id, noun="thread")
+cron_id_first = partial(path_id, noun="cron")
 
 
 def body_id(body: JsonObject, noun: str) -> str | None:

@@ -50,12 +50,18 @@ def modes_asked_for(request: Request, *names: str) -> list[str] | None:
 
 def _modes(value: str) -> list[str]:
     if value.startswith("["):
-        try:
-            listed = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return [value]
-        return [str(mode) for mode in listed]
+        return listed(value)
     return [mode.strip() for mode in value.split(",") if mode.strip()]
+
+
+def listed(value: str) -> list[str]:
+    """What a query parameter says: a word, or a JSON array of words (the spelling of the JavaScript SDK 2.0.0)."""
+    if not value.startswith("["):
+        return [value]
+    try:
+        return [str(word) for word in orjson.loads(value)]
+    except orjson.JSONDecodeError:
+        return [value]
 
 
 def last_event_id(request: Request) -> EventId | None:

@@ -5,8 +5,9 @@ from functools import partial
 from robyn_server.errors import Unprocessable
 from robyn_server.surfaces.langgraph.reading import body_id, must_be_id
 from robyn_server.surfaces.langgraph.run_reading import cancel_action
-from robyn_server.surfaces.langgraph.run_replies import wait_headers, whole_or_late
+from robyn_server.surfaces.langgraph.run_replies import wait_headers
 from robyn_server.surfaces.langgraph.thread_runs import document
+from robyn_server.web.late_reply import whole_or_late
 from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
 
 STATUS_ALONE = (

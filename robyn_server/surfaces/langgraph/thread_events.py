@@ -29,5 +29,6 @@ def _after(request: Request) -> EventId | None:
 
 ROUTES = (
     Route("GET", "/threads/{thread_id}/stream", stream_thread, tags=("Threads",), summary="Stream a thread",
-          query=(("stream_modes", "string"), ("last_event_id", "string"))),
+          query=(("stream_modes", "string"), ("last_event_id", "string"), ("ticket", "string")),
+          ticket="thread:{thread_id}"),
 )  # fmt: skip

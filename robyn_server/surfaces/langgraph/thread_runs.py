@@ -22,9 +22,9 @@ from robyn_server.surfaces.langgraph.run_replies import (
     places,
     stream_headers,
     wait_headers,
-    whole_or_late,
 )
 from robyn_server.surfaces.langgraph.run_select import select_fields
+from robyn_server.web.late_reply import whole_or_late
 from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
 from robyn_server.wire.sse import frame_of, mode_filter
 
@@ -155,5 +155,7 @@ ROUTES = (
     Route("GET", f"{RUN}/join", join_run, tags=TAGS, summary="Wait for a run's end",
           query=(("cancel_on_disconnect", "boolean"),)),
     Route("GET", f"{RUN}/stream", join_run_stream, tags=TAGS, summary="Join a run's stream",
-          query=(("stream_mode", "string"), ("cancel_on_disconnect", "boolean"), ("last_event_id", "string"))),
+          query=(("stream_mode", "string"), ("cancel_on_disconnect", "boolean"), ("last_event_id", "string"),
+                 ("ticket", "string")),
+          ticket="thread:{thread_id}"),
 )  # fmt: skip

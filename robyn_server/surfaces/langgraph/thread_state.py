@@ -5,7 +5,7 @@ from robyn_server.errors import Unprocessable
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.thread import ThreadState
 from robyn_server.resources.types import Json, JsonObject
-from robyn_server.surfaces.langgraph.reading import path_id
+from robyn_server.surfaces.langgraph.reading import path_id, thread_id_first
 from robyn_server.web.routing import Answer, Reply, Request, Route
 
 
@@ -99,12 +99,14 @@ HISTORY = "/threads/{thread_id}/history"
 ROUTES = (
     Route("GET", STATE, get_state, tags=TAGS, summary="Get the state", returns="ThreadState",
           query=(("subgraphs", "boolean"),)),
-    Route("POST", STATE, update_state, body="ThreadStateUpdate", tags=TAGS, summary="Update the state"),
+    Route("POST", STATE, update_state, body="ThreadStateUpdate", tags=TAGS, summary="Update the state",
+          before_body=thread_id_first),
     Route("POST", f"{STATE}/checkpoint", get_state_at_checkpoint, body="ThreadStateCheckpointRequest", tags=TAGS,
-          summary="Get the state at a checkpoint", returns="ThreadState"),
+          summary="Get the state at a checkpoint", returns="ThreadState", before_body=thread_id_first),
     Route("GET", f"{STATE}/{{checkpoint_id}}", get_state_at, tags=TAGS, summary="Get the state at a checkpoint",
           returns="ThreadState", query=(("subgraphs", "boolean"),)),
     Route("GET", HISTORY, get_history, tags=TAGS, summary="Get the history",
           query=(("limit", "integer"), ("before", "string"))),
-    Route("POST", HISTORY, search_history, body="ThreadStateSearch", tags=TAGS, summary="Search the history"),
+    Route("POST", HISTORY, search_history, body="ThreadStateSearch", tags=TAGS, summary="Search the history",
+          before_body=thread_id_first),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Routes of threads as rows."""
 
-from robyn_server.engine.threads import thread_ttl
+from robyn_server.engine.thread_ttl import thread_ttl
 from robyn_server.resources.thread import Thread, ThreadSearch
 from robyn_server.resources.types import JsonObject
 from robyn_server.surfaces.langgraph.documents import thread_document
@@ -14,6 +14,7 @@ from robyn_server.surfaces.langgraph.reading import (
     path_id,
     plain_id,
     selected,
+    thread_id_first,
 )
 from robyn_server.web.routing import Reply, Request, Route
 
@@ -141,7 +142,7 @@ ROUTES = (
     ),
     Route(
         "PATCH", "/threads/{thread_id}", update_thread, "ThreadPatch",
-        summary="Patch Thread", tags=TAGS, returns="Thread",
+        summary="Patch Thread", tags=TAGS, returns="Thread", before_body=thread_id_first,
     ),
     Route("DELETE", "/threads/{thread_id}", delete_thread, summary="Delete Thread", tags=TAGS),
     Route(

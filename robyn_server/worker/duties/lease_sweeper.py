@@ -22,7 +22,7 @@ class LeaseSweeper:
         for run in runs:
             ended = await self._settle(run, now)
             if ended is not None:
-                await self._tell(run, ended)
+                await self._tell(run, ended, now)
         if runs:
             self._parts.notifier.run_queued()
         return len(runs)
@@ -40,8 +40,9 @@ class LeaseSweeper:
         state = await newest_state(self._parts, run)
         return await storage.queue.finish_rollback(run, Ending(None, error, state=state))
 
-    async def _tell(self, run: Run, ended: EndedRun) -> None:
+    async def _tell(self, run: Run, ended: EndedRun, now: datetime) -> None:
         if run.temporary:
             await self._parts.storage.threads.delete(run.thread_id)
         await self._parts.log.tail(run.thread_id)
         self._parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable)
+        self._parts.hooks.finished(run, Ending(ended.status, ended.error), now)

@@ -292,7 +292,7 @@ async def test_statuses_in_sql_are_those_in_python(queue: Queue) -> None:
 
 async def test_a_ttl_counts_from_the_last_use(queue: Queue) -> None:
     await queue.storage.threads.create(NewThread(A, ttl=ThreadTtl(timedelta(hours=1))))
-    await queue.storage.threads.touch_ttl(A, now())
+    await queue.storage.threads.rest(A)
     await queue.add(A)
     created = (await queue.thread(A)).expires_at
     assert created and created > now() + timedelta(minutes=59)

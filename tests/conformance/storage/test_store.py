@@ -11,6 +11,7 @@ from robyn_server.errors import StartupError, Unavailable
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.sqlite_db import connect
 from robyn_server.storage.store import STORE_FILE, SqliteStore, StoreOptions, open_store
+from tests.waiting import until
 
 Open = Callable[..., Awaitable[SqliteStore]]
 SOON = 0.05 / 60
@@ -32,9 +33,7 @@ async def opened(tmp_path: Path):
 
 async def gone(store: SqliteStore, namespace: tuple[str, ...], key: str) -> None:
     """Wait until the item is no longer seen."""
-    async with asyncio.timeout(5):
-        while await store.aget(namespace, key, refresh_ttl=False) is not None:
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(until, lambda: store.get(namespace, key, refresh_ttl=False) is None)
 
 
 async def test_an_item_comes_back_as_it_was_put(storage: Storage) -> None:

@@ -103,10 +103,23 @@ async def test_ttl(table: ThreadRows) -> None:
     expired = await table.expired(now() + timedelta(minutes=6), 10)
     assert [thread.thread_id for thread in expired] == ["t1"]
 
-    await table.touch_ttl("t1", now() - timedelta(seconds=1))
-    assert len(await table.expired(now(), 10)) == 1
-    await table.touch_ttl("t1", None)
+    await table.rest("t1")
     assert await table.expired(now() + timedelta(days=9), 10) == []
+    await table.set_state("t1", outcome({}))
+    assert len(await table.expired(now() + timedelta(minutes=6), 10)) == 1
+
+    await table.set_ttl("t1", ThreadTtl(timedelta(hours=1)))
+    assert await table.expired(now() + timedelta(minutes=6), 10) == []
+    (expired,) = await table.expired(now() + timedelta(minutes=61), 10)
+    assert expired.ttl == ThreadTtl(timedelta(hours=1))
+
+
+async def test_a_thread_to_be_deleted_stays_so_whatever_ends_on_it(table: ThreadRows) -> None:
+    await table.create(NewThread("t1", ttl=ThreadTtl(timedelta(minutes=5), "keep_latest")))
+    await table.expire("t1")
+    await table.set_state("t1", outcome({}))
+    (expired,) = await table.expired(now(), 10)
+    assert expired.ttl is None
 
 
 async def test_filters_are_anded(table: ThreadRows) -> None:
@@ -147,4 +160,5 @@ async def test_orders(table: ThreadRows) -> None:
     assert await order("thread_id", descending=False) == ["t0", "t1", "t2"]
     assert await order("state_updated_at") == ["t1", "t2", "t0"]
     assert await order("status") == ["t1", "t0", "t2"]
-    assert await order("status", descending=False) == ["t2", "t0", "t1"]
+    # Equals stand in the order they came, whichever the direction.
+    assert await order("status", descending=False) == ["t0", "t2", "t1"]

@@ -2,7 +2,7 @@
 
 import copy
 
-from robyn_server.auth.secrets import is_secret_name, put_back, take_secrets
+from robyn_server.auth.secrets import is_secret_name, merged, put_back, take_secrets
 
 BODY = {
     "assistant_id": "agent",
@@ -47,9 +47,10 @@ def test_a_body_without_secrets_stays_as_it_is():
 def test_put_back_shows_the_graph_what_the_client_sent():
     clean, secrets = take_secrets(BODY, {"my_key"})
     configurable, context = put_back(clean["config"]["configurable"], clean["context"], secrets)
-    assert context == BODY["context"]
+    assert context == {**BODY["context"], "apiKeys": {"OPENAI_API_KEY": "sk-1"}, "my_key": "m"}
     assert configurable == {
         **BODY["config"]["configurable"],
+        "custom_api_key": "c",
         "x-supabase-access-token": "jwt-1",
         "supabaseAccessToken": "jwt-2",
     }
@@ -58,7 +59,17 @@ def test_put_back_shows_the_graph_what_the_client_sent():
 
 def test_put_back_without_secrets_or_context():
     assert put_back({"a": 1}, None, {}) == ({"a": 1}, None)
-    assert put_back({}, None, {"context": {"apiKeys": "k"}}) == ({}, {"apiKeys": "k"})
+    assert put_back({}, None, {"context": {"apiKeys": "k"}}) == ({"apiKeys": "k"}, {"apiKeys": "k"})
+
+
+def test_of_two_sources_the_nearer_one_wins_name_by_name():
+    below = {"configurable": {"apiKeys": "assistant's", "custom_api_key": "c"}, "token": "old"}
+    above = {"configurable": {"apiKeys": "run's"}, "metadata": {"supabaseAccessToken": "s"}, "token": "new"}
+    assert merged(below, above) == {
+        "configurable": {"apiKeys": "run's", "custom_api_key": "c"},
+        "metadata": {"supabaseAccessToken": "s"},
+        "token": "new",
+    }
 
 
 def test_names_are_exact():

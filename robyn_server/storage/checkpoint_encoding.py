@@ -1,0 +1,129 @@
+"""Between LangGraph's checkpoints and our rows. Values go through the serializer; what else a checkpoint holds
+(ids, names, versions) and its metadata are JSON."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    PendingWrite,
+    get_checkpoint_id,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from robyn_server.storage.checkpoint_rows import Head, NewCheckpoint, NewWrites, Place
+from robyn_server.storage.checkpoint_values import Value
+from robyn_server.storage.db import Row
+
+
+def namespace_of(config: RunnableConfig) -> tuple[str, str]:
+    """Thread id and checkpoint namespace."""
+    configurable = config["configurable"]
+    return str(configurable["thread_id"]), str(configurable.get("checkpoint_ns", ""))
+
+
+def config_at(place: Place) -> RunnableConfig:
+    """A config that names a checkpoint."""
+    return {
+        "configurable": {
+            "thread_id": place.thread_id,
+            "checkpoint_ns": place.ns,
+            "checkpoint_id": place.checkpoint_id,
+        }
+    }
+
+
+def new_checkpoint(
+    serializer: SerializerProtocol,
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    new_versions: ChannelVersions,
+) -> NewCheckpoint:
+    """The rows of a checkpoint. Its values are kept by version, also those that this graph does not know, so only
+    new versions are serialized."""
+    values = checkpoint["channel_values"]
+    rest: dict[str, Any] = {key: part for key, part in checkpoint.items() if key != "channel_values"}
+    told: dict[str, Any] = {**get_serializable_checkpoint_metadata(config, metadata)}
+    if "thread_id" in told or "thread_id" in (config.get("metadata") or {}):
+        # Clients see it there. It is filled in when it is read: a copy of the thread names its own.
+        told["thread_id"] = None
+    run_id = told.get("run_id")
+    return NewCheckpoint(
+        place=Place(*namespace_of(config), checkpoint["id"]),
+        parent=get_checkpoint_id(config),
+        run_id=None if run_id is None else str(run_id),
+        checkpoint=orjson.dumps(rest).decode(),
+        # Not orjson: numbers of any size, NaN and broken text are to be kept as well as JSON allows.
+        metadata=json.dumps(told, ensure_ascii=False, default=str).encode("utf-8", "ignore").decode(),
+        values={
+            channel: (str(version), serializer.dumps_typed(values[channel]))
+            for channel, version in new_versions.items()
+            if channel in values
+        },
+    )
+
+
+def new_writes(
+    serializer: SerializerProtocol,
+    config: RunnableConfig,
+    writes: Sequence[tuple[str, Any]],
+    task_id: str,
+    task_path: str,
+) -> NewWrites:
+    """The rows of a task's writes."""
+    configurable = config["configurable"]
+    run_id = configurable.get("run_id")
+    return NewWrites(
+        place=Place(*namespace_of(config), str(configurable["checkpoint_id"])),
+        run_id=None if run_id is None else str(run_id),
+        task_id=task_id,
+        task_path=task_path,
+        rows=[
+            (WRITES_IDX_MAP.get(channel, idx), channel, *serializer.dumps_typed(value))
+            for idx, (channel, value) in enumerate(writes)
+        ],
+        replace=all(channel in WRITES_IDX_MAP for channel, _ in writes),
+    )
+
+
+def loaded_metadata(head: Head) -> dict[str, Any]:
+    """The metadata of a checkpoint."""
+    metadata: dict[str, Any] = json.loads(head.metadata)
+    if "thread_id" in metadata:
+        metadata["thread_id"] = head.place.thread_id
+    return metadata
+
+
+def loaded_writes(serializer: SerializerProtocol, rows: Iterable[Row]) -> list[PendingWrite]:
+    """Rows of `checkpoint_rows.writes_on`."""
+    return [(task_id, channel, serializer.loads_typed((kind, blob))) for task_id, channel, kind, blob in rows]
+
+
+def checkpoint_tuple(
+    serializer: SerializerProtocol,
+    head: Head,
+    checkpoint: dict[str, Any],
+    values: Mapping[str, Value],
+    writes: list[Row],
+) -> CheckpointTuple:
+    """A checkpoint as LangGraph takes it; `checkpoint` is the parsed JSON of `head`."""
+    place = head.place
+    checkpoint["channel_values"] = {
+        channel: serializer.loads_typed(value) for channel, value in values.items()
+    }
+    return CheckpointTuple(
+        config=config_at(place),
+        checkpoint=cast(Checkpoint, checkpoint),
+        metadata=cast(CheckpointMetadata, loaded_metadata(head)),
+        parent_config=config_at(Place(place.thread_id, place.ns, head.parent)) if head.parent else None,
+        pending_writes=loaded_writes(serializer, writes),
+    )

@@ -1,0 +1,28 @@
+"""LangGraph's own suite for checkpoint savers, on ours."""
+
+from collections.abc import AsyncGenerator
+from itertools import count
+from pathlib import Path
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.conformance import validate
+from langgraph.checkpoint.conformance.capabilities import ALL_CAPABILITIES
+from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
+
+from robyn_server.storage.checkpoints import open_checkpoints
+
+
+async def test_sqlite_saver(tmp_path: Path) -> None:
+    folders = (tmp_path / str(number) for number in count())
+
+    async def fresh() -> AsyncGenerator[BaseCheckpointSaver[str], None]:
+        folder = next(folders)
+        folder.mkdir()
+        checkpoints = await open_checkpoints(folder)
+        yield checkpoints.saver()
+        await checkpoints.close()
+
+    report = await validate(RegisteredCheckpointer("SqliteSaver", fresh))
+    failures = {name: result.failures for name, result in report.results.items() if not result.passed}
+    assert not failures
+    assert set(report.results) == {capability.value for capability in ALL_CAPABILITIES}
