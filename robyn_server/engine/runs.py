@@ -299,10 +299,11 @@ class Runs:
         self, thread_id: str, after: EventId | None, modes: Collection[str]
     ) -> AsyncIterator[bytes]:
         """SSE bytes of all that happens on a thread from now on (or after an event), for ever. A thread that does not
-        exist is silent; one that may not be seen raises `NotFound`."""
+        exist is silent for who may see all; for others it is like one that they may not see: `NotFound`. (It might
+        become somebody else's.)"""
         visible = await self._access.check("threads", "read", {"thread_id": thread_id})
-        storage = self._parts.storage
-        if await storage.threads.get(thread_id, visible) is None and await storage.threads.get(thread_id):
+        threads = self._parts.storage.threads
+        if not visible.is_everything and await threads.get(thread_id, visible) is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
         start = await self._parts.log.tail(thread_id) if after is None else after
         return thread_frames(self._parts.log, thread_id, start, modes)

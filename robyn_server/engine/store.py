@@ -1,4 +1,4 @@
-"""Long-term memory: items under namespaces, in LangGraph's own store."""
+"""Long-term memory: items under namespaces, in the store that graphs use too."""
 
 from typing import Literal
 
@@ -42,7 +42,7 @@ class Store:
                 asked["index"],
                 ttl=NOT_PROVIDED if ttl is None else ttl,
             )
-        except (ValueError, NotImplementedError) as error:
+        except ValueError as error:
             raise InvalidRequest(str(error)) from error
 
     async def get(self, namespace: list[str], key: str, *, refresh_ttl: bool | None = None) -> Item | None:

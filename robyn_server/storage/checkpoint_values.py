@@ -62,10 +62,11 @@ def keep_value(thread_id: str, ns: str, channel: str, version: str, value: Value
 
 def read_values(thread_id: str, ns: str, versions: Mapping[str, object]) -> Transition[dict[str, Value]]:
     """The values of these versions by channel; a channel without a value is left out."""
+    wanted = orjson.dumps({channel: str(version) for channel, version in versions.items()}).decode()
     rows = yield (
         "SELECT b.channel, b.type, b.blob, b.log, b.length FROM json_each(?) v CROSS JOIN checkpoint_blobs b"
         " ON b.channel = v.key AND b.version = v.value WHERE b.thread_id = ? AND b.checkpoint_ns = ?",
-        (orjson.dumps({channel: str(version) for channel, version in versions.items()}), thread_id, ns),
+        (wanted, thread_id, ns),
     )
     values: dict[str, Value] = {}
     for channel, kind, blob, log, length in rows:

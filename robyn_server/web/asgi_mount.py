@@ -138,6 +138,10 @@ class _Inner:
         self._endpoints = {(place.route.method, place.path): Endpoint(place) for place in table.places}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.serve(scope, receive, send, inside=False)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, *, inside: bool) -> None:
+        """Answer; `inside` the project's application its error handlers may have the last word."""
         exchange: Exchange = scope[KEY]
         request = await request_from(scope, receive, exchange.request)
         answer = await self._answer(scope, request, exchange)
@@ -145,7 +149,7 @@ class _Inner:
         if isinstance(answer, EventStream):
             exchange.heartbeat, exchange.on_disconnect = answer.heartbeat, answer.on_disconnect
             await send_stream(answer, send)
-        elif self._asks_handlers and answer.status >= 400:
+        elif inside and self._asks_handlers and answer.status >= 400:
             raise HTTPException(answer.status, _detail(answer), dict(answer.headers))
         else:
             await send_reply(answer, send)
@@ -192,7 +196,7 @@ class _Ours(BaseRoute):
         return (Match.FULL if takes else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._inner(scope, receive, send)
+        await self._inner.serve(scope, receive, send, inside=True)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         raise NoMatchFound(name, path_params)

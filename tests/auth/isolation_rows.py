@@ -8,7 +8,8 @@ from tests.auth.isolation_scene import HELLO, MARK, Ask, Row
 PUBLIC = {("GET", path) for path in ("/", "/ok", "/health", "/info", "/metrics", "/docs", "/openapi.json")}
 
 ECHO = system_assistant_id("echo")
-MCP = {"accept": "application/json"}
+CARD = "/.well-known/agent-card.json"
+MCP = {"accept": "application/json, text/event-stream"}
 YEARLY = {"schedule": "0 0 1 1 *"}
 
 
@@ -26,6 +27,10 @@ def counts(text: str) -> bool:
 
 def started(text: str) -> bool:
     return '"success"' in text
+
+
+def listed(text: str) -> bool:
+    return '"totalSize":0' not in text and worked(text)
 
 
 def worked(text: str) -> bool:
@@ -100,8 +105,11 @@ def a2a(method: str, params: Any, seen: Any = worked, **more: Any) -> Row:
     )  # fmt: skip
 
 
-def card(route: str, ask: Any) -> Row:
-    return Row("GET", route, ask, 400, 200, 200, hers_shows=True)
+def card(rest: str) -> Row:
+    return Row(
+        "GET", f"/a2a/{{assistant_id}}{rest}", lambda it: Ask(f"/a2a/{it.assistant}{rest}"),
+        400, 200, 200, hers_shows=True,
+    )  # fmt: skip
 
 
 def command(method: str, params: Any, thread_of: Any = lambda it: it.thread, **more: Any) -> Row:
@@ -164,7 +172,10 @@ ROWS = (
     anybody("POST", "/threads", {}),
     search("/threads/search", "thread"),
     search("/threads/count", "thread", seen=counts),
-    Row("POST", "/threads/search", lambda it: Ask("/threads/search", {"ids": [it.thread]}), 200, 200, 200, hers_shows=True),
+    Row(
+        "POST", "/threads/search", lambda it: Ask("/threads/search", {"ids": [it.thread]}),
+        200, 200, 200, hers_shows=True,
+    ),
     Row("POST", "/threads/prune", lambda it: Ask("/threads/prune", {"thread_ids": [it.thread]}), 404, 200, 200),
     thread("GET", "", hers_shows=True),
     thread("PATCH", "", {"metadata": {"a": 1}}),
@@ -263,7 +274,7 @@ ROWS = (
     a2a("message/send", lambda it: message()),
     a2a("message/stream", lambda it: message()),
     a2a("tasks/get", lambda it: {"id": f"{it.thread}:{it.run}", "contextId": it.thread}),
-    a2a("ListTasks", lambda it: {}),
+    a2a("ListTasks", lambda it: {"contextId": it.thread}, listed),
     Row(
         "POST", "/a2a/{assistant_id}",
         lambda it: Ask(f"/a2a/{ECHO}", rpc("message/send", message(contextId=it.thread)), headers=MCP),
@@ -271,12 +282,13 @@ ROWS = (
     ),
     Row(
         "POST", "/a2a/{assistant_id}",
-        lambda it: Ask(f"/a2a/{ECHO}", rpc("ListTasks", {"contextId": it.thread}), headers=MCP), 200, 200, 200,
+        lambda it: Ask(f"/a2a/{ECHO}", rpc("ListTasks", {"contextId": it.thread}), headers=MCP),
+        200, 200, 200, seen=listed,
     ),
-    card("/a2a/{assistant_id}", lambda it: Ask(f"/a2a/{it.assistant}")),
-    card("/a2a/{assistant_id}/.well-known/agent-card.json", lambda it: Ask(f"/a2a/{it.assistant}/.well-known/agent-card.json")),
-    card("/a2a/{assistant_id}/.well-known/agent.json", lambda it: Ask(f"/a2a/{it.assistant}/.well-known/agent.json")),
-    card("/.well-known/agent-card.json", lambda it: Ask("/.well-known/agent-card.json", params={"assistant_id": it.assistant})),
+    card(""),
+    card(CARD),
+    card("/.well-known/agent.json"),
+    Row("GET", CARD, lambda it: Ask(CARD, params={"assistant_id": it.assistant}), 400, 200, 200, hers_shows=True),
     Row("DELETE", "/a2a/{assistant_id}", lambda it: Ask(f"/a2a/{it.assistant}"), 405, 405, 405),
 
     anybody("POST", "/auth/stream-ticket", {"resource": "thread:somebodys"}, 201),

@@ -79,5 +79,7 @@ class WebhookReceiver:
             return
         place = f"location: {answer}\r\n" if isinstance(answer, str) else ""
         status = 307 if isinstance(answer, str) else answer
-        writer.write(f"HTTP/1.1 {status} said\r\n{place}content-length: 0\r\nconnection: close\r\n\r\n".encode())
+        writer.write(
+            f"HTTP/1.1 {status} said\r\n{place}content-length: 0\r\nconnection: close\r\n\r\n".encode()
+        )
         await writer.drain()

@@ -136,7 +136,9 @@ async def test_our_streams_pass_unbuffered_with_heartbeats(http: httpx.AsyncClie
     assert text.index("event: metadata") < text.index(": heartbeat") < text.index("event: updates")
 
 
-async def test_a_client_that_leaves_our_stream_is_noticed(around: ServerProcess, http: httpx.AsyncClient) -> None:
+async def test_a_client_that_leaves_our_stream_is_noticed(
+    around: ServerProcess, http: httpx.AsyncClient
+) -> None:
     thread_id = (await http.post("/threads", json={})).json()["thread_id"]
     body = {"assistant_id": "slow", "input": SLOW, "on_disconnect": "cancel"}
     async with http.stream("POST", f"/threads/{thread_id}/runs/stream", json=body) as answer:

@@ -284,3 +284,26 @@ async def test_crons(sdk: Any, mark: str) -> None:
     assert await found() == []
     with pytest.raises(NotFoundError):
         await sdk.crons.delete(free["cron_id"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "noun"),
+    [
+        ("PATCH", "/assistants/abc", "assistant"),
+        ("POST", "/assistants/abc/versions", "assistant"),
+        ("PATCH", "/threads/abc", "thread"),
+        ("POST", "/threads/abc/state", "thread"),
+        ("POST", "/threads/abc/state/checkpoint", "thread"),
+        ("POST", "/threads/abc/history", "thread"),
+        ("POST", "/threads/abc/runs/crons", "thread"),
+        ("PATCH", "/runs/crons/abc", "cron"),
+    ],
+)
+def test_a_bad_id_is_told_before_a_bad_body(server: ServerProcess, method: str, path: str, noun: str) -> None:
+    with server.http() as http:
+        for body in (b"", b"[]", b'{"metadata": 5}'):
+            answer = http.request(method, path, content=body)
+            assert (answer.status_code, answer.json()["detail"]) == (
+                422,
+                f"Invalid {noun} ID: must be a UUID",
+            )

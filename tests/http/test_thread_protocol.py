@@ -210,7 +210,7 @@ async def test_the_other_routes_know_such_a_run(thread: Thread, client: LangGrap
     run_id = await thread.start("slow", {"rounds": 3, "pause": 0.05}, metadata={"mine": 1})
     joined: Any = await client.runs.join(thread.id, run_id)
     assert joined["log"] == ["step0", "step1", "step2"]
-    run = await client.runs.get(thread.id, run_id)
+    run: Any = await client.runs.get(thread.id, run_id)
     assert (run["status"], run["metadata"]["mine"]) == ("success", 1)
 
 

@@ -67,7 +67,9 @@ async def test_the_body_is_the_run_as_it_ended(sdk: LangGraphClient, hook: Webho
     assert call.body["run_ended_at"] <= call.body["webhook_sent_at"]
 
 
-async def test_headers_are_those_configured_and_a_signature(sdk: LangGraphClient, hook: WebhookReceiver) -> None:
+async def test_headers_are_those_configured_and_a_signature(
+    sdk: LangGraphClient, hook: WebhookReceiver
+) -> None:
     await sdk.runs.wait(None, "steps", input={"log": []}, webhook=hook.url("/signed"))
     call = await one_call(hook, "/signed")
     assert call.method == "POST"
@@ -181,7 +183,9 @@ async def test_a_webhook_into_the_server_itself_is_refused(server: ServerProcess
             answer = await client.post("/runs/batch", json=[body])
         else:
             path = {"run": f"/threads/{thread_id}/runs", "stateless": "/runs", "cron": "/runs/crons"}[kind]
-            answer = await client.post(path, json={**body, **({"schedule": "* * * * *"} if kind == "cron" else {})})
+            answer = await client.post(
+                path, json={**body, **({"schedule": "* * * * *"} if kind == "cron" else {})}
+            )
     assert answer.status_code == 422
     assert answer.json() == {"detail": "Webhook host blocked: loopback IP range"}
 

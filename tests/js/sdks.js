@@ -18,9 +18,9 @@ const SDKS = [
 
 /** Define the same tests for both SDKs, which go side by side: `tests(sdk, client)`. */
 export function withBothSdks(tests) {
-  describe("both", { concurrency: true }, () => {
+  describe("both", { concurrency: SDKS.length }, () => {
     for (const sdk of SDKS) {
-      describe(sdk.name, () => tests(sdk, new sdk.Client({ apiUrl: SERVER, apiKey: null })));
+      describe(sdk.name, { concurrency: 1 }, () => tests(sdk, new sdk.Client({ apiUrl: SERVER, apiKey: null })));
     }
   });
 }
