@@ -7,6 +7,7 @@ PORT ?= 8081
 DATA_DIR ?= .data
 CONFIG ?= langgraph.json
 ARGS ?=
+ROUNDS ?= 10
 UV ?= uv
 
 PY := .venv/bin/python
@@ -37,9 +38,9 @@ check: .venv/.installed-dev ## Format, lint, types, import contracts, fast tests
 format: .venv/.installed-dev ## Format the code and repair what ruff can repair
 	@$(PY) -m ruff check --fix --quiet .; $(PY) -m ruff format .
 
-soak: .venv/.installed-dev ## Repeat the crash scenes (ten rounds; takes a while)
+soak: .venv/.installed-dev ## Repeat the crash scenes (ROUNDS=10 times; takes a while)
 	@sh tests/ensure_services.sh
-	@$(PY) -m pytest -m soak $(ARGS)
+	@$(PY) -m pytest -m soak --rounds "$(ROUNDS)" $(ARGS)
 
 LOCKING := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" pyproject.toml

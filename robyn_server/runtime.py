@@ -39,8 +39,8 @@ from robyn_server.worker.webhook_options import WebhookOptions
 from robyn_server.worker.worker import Worker
 
 SYSTEM = Caller("system", is_service=True)
-WEBHOOKS_MAY_TAKE = 3.0
-"""Seconds, at shutdown."""
+WEBHOOKS_MAY_TAKE = 2.0
+"""Seconds, at shutdown; all that closes has five together."""
 
 
 @dataclass(frozen=True, slots=True)

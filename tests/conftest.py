@@ -61,7 +61,7 @@ def server_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[C
     def make(*flags: str, **given: object) -> ServerProcess:
         folder = tmp_path / f"server{len(made)}"
         folder.mkdir()
-        made.append(ServerProcess(folder, *flags, **given))  # type: ignore[arg-type]
+        made.append(ServerProcess(folder, *flags, **given))
         return made[-1]
 
     yield make

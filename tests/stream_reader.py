@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +91,7 @@ class StreamReader:
             return
         self.last_id = fields.get("id", self.last_id)
         place = tuple(int(part) for part in fields["id"].split("-")) if "id" in fields else None
-        self.frames.append(
-            Frame(fields["event"], json.loads(fields["data"]), place, self.connections)  # type: ignore[arg-type]
-        )
+        self.frames.append(Frame(fields["event"], json.loads(fields["data"]), place, self.connections))
 
     def of(self, event: str) -> list[Frame]:
         """The frames of one event."""
@@ -109,12 +106,4 @@ class StreamReader:
         """Every frame has an id, and ids only grow, over all connections."""
         ids = [frame.id for frame in self.frames]
         assert None not in ids, self.frames
-        assert all(before < after for before, after in zip(ids, ids[1:], strict=False)), ids  # type: ignore[operator]
-
-
-async def until_true(fact: Callable[[], bool], otherwise: str, seconds: float = 30.0) -> None:
-    """`waiting.until` for an event loop with readers on it."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not fact():
-        assert asyncio.get_running_loop().time() < deadline, otherwise
-        await asyncio.sleep(0.02)
+        assert all(before < after for before, after in zip(ids, ids[1:], strict=False)), ids

@@ -1,8 +1,9 @@
 """Waiting for facts instead of for time."""
 
+import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 
@@ -14,6 +15,21 @@ def until(
     while not fact():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.005)
+
+
+async def eventually(
+    fact: Callable[[], object | Awaitable[object]],
+    otherwise: str = "it did not happen in time",
+    seconds: float = 20.0,
+) -> None:
+    """`until` for an event loop that has other things to do; `fact` may have to be awaited."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = fact()
+        if await answer if isinstance(answer, Awaitable) else answer:
+            return
+        assert time.monotonic() < deadline, otherwise
+        await asyncio.sleep(0.02)
 
 
 def gone(pid: int) -> bool:

@@ -14,6 +14,7 @@ from robyn_server.resources.types import Json, JsonObject
 from robyn_server.settings import Settings
 
 STRATEGIES = ("delete", "keep_latest")
+LONGEST_MINUTES = 100 * 366 * 24 * 60
 SWEEP_LIMIT = 1_000
 MOST_BETWEEN_SWEEPS = timedelta(minutes=1)
 """Sweeps also finish what deletes have left, so they are never further apart."""
@@ -52,10 +53,11 @@ def ttl_rules(settings: Settings, config_file: Mapping[str, Json]) -> ThreadTtlR
 
 
 def thread_ttl(asked: JsonObject | None) -> ThreadTtl | None:
-    """A `{"ttl": minutes, "strategy"}` object as clients spell it."""
+    """A `{"ttl": minutes, "strategy"}` object as clients spell it. Longer than `LONGEST_MINUTES` means that long."""
     if not asked or asked.get("ttl") is None:
         return None
-    return ThreadTtl(timedelta(minutes=asked["ttl"]), asked.get("strategy", "delete"))
+    minutes = min(max(asked["ttl"], 0), LONGEST_MINUTES)
+    return ThreadTtl(timedelta(minutes=minutes), asked.get("strategy", "delete"))
 
 
 def _check_number(value: Json, name: str) -> None:

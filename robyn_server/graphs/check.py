@@ -10,6 +10,7 @@ from robyn_server.graphs.config_file import ConfigFile, GraphSpec, environment, 
 from robyn_server.graphs.dependencies import extend_path
 from robyn_server.graphs.registry import source_of
 from robyn_server.graphs.requirements import missing_dependencies
+from robyn_server.graphs.store_section import store_index, store_ttl
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Report:
 
 
 def check(config_path: Path) -> Report:
-    """Read the file and import every graph; no factory is called. A `StartupError` becomes a line."""
+    """Read the file and import every graph and the store's embed function; no factory is called. A
+    `StartupError` becomes a line."""
     try:
         config_file = read_config_file(config_path)
         environment(config_file)
@@ -32,6 +34,7 @@ def check(config_path: Path) -> Report:
     lines = [f"warning: {warning}" for warning in config_file.warnings]
     lines += [f"missing: {requirement}" for requirement in missing]
     found = [_graph(config_file, graph_id, spec) for graph_id, spec in config_file.graphs.items()]
+    found += _store(config_file)
     return Report(all(ok for ok, _ in found), (*lines, *(line for _, line in found)))
 
 
@@ -42,3 +45,12 @@ def _graph(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> tuple[boo
         return False, f"error: {error}"
     kind = "graph" if isinstance(source, Pregel) else "factory"
     return True, f"ok: {graph_id} ({kind}, {spec.target})"
+
+
+def _store(config_file: ConfigFile) -> list[tuple[bool, str]]:
+    try:
+        store_ttl(config_file)
+        index = store_index(config_file)
+    except StartupError as error:
+        return [(False, f"error: {error}")]
+    return [(True, f"ok: store (by meaning, {index['dims']} dimensions)")] if index else []

@@ -102,7 +102,7 @@ class Exchange:
 
     def _is_stream(self) -> bool:
         """Whoever knows the length of a body has all of it."""
-        if self._start is None or self._start["status"] in (204, 304) or self.request.method == "HEAD":
+        if self._start is None or self._start["status"] in (204, 304):
             return False
         return not any(bytes(name).lower() == b"content-length" for name, _ in self._start["headers"])
 

@@ -9,7 +9,7 @@ from robyn_server.web.asgi_messages import AsgiApp, Message
 
 logger = logging.getLogger(__name__)
 
-END_WITHIN = 5.0
+END_WITHIN = 1.5
 """Seconds for the application to close what it has opened."""
 
 
@@ -42,7 +42,7 @@ class Lifespan:
         self._end.set()
         _, late = await asyncio.wait({self._task}, timeout=END_WITHIN)
         if late:
-            logger.warning("The lifespan of http.app did not end within %.0f seconds", END_WITHIN)
+            logger.warning("The lifespan of http.app did not end within %.1f seconds", END_WITHIN)
             self._task.cancel()
 
     async def _run(self) -> None:

@@ -41,7 +41,7 @@ from robyn_server.web.routing import Answer, EventStream, Reply, Request
 ALWAYS_OURS = frozenset({"/ok", "/metrics", "/docs", "/openapi.json"})
 """No route of the project takes these."""
 
-TASKS_MAY_TAKE = 3.0
+TASKS_MAY_TAKE = 1.0
 """Seconds, at shutdown, for what applications do after their answer."""
 
 Authenticate = Callable[[Request], Awaitable[Caller]]

@@ -22,6 +22,7 @@ from robyn_server.resources.run import Ending, Run
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
 from robyn_server.worker.chunks import ChunkMapper
+from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
 from robyn_server.worker.failures import error_frame
 from robyn_server.worker.graph_input import graph_input
 from robyn_server.worker.guarded_saver import GuardedSaver
@@ -201,6 +202,8 @@ class Executor:
         # Status before the closing entry: a reader who sees the end may resume the thread at once.
         if not await parts.storage.queue.finish(run, ending):
             parts.hooks.lost(run)
+            # Asked to roll back at the last moment? Then the thread waits for nothing but this.
+            await LeaseSweeper(parts).run_once(now())
             return
         if run.temporary:
             await parts.storage.threads.delete(run.thread_id)

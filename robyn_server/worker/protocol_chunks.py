@@ -6,7 +6,8 @@ LangGraph makes the events (content blocks, lifecycle of subgraphs, tools); here
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import aclosing
+from copy import copy
 from typing import Any
 
 from langchain_core._api import suppress_langchain_beta_warning
@@ -48,8 +49,10 @@ class ProtocolMapper:
         self, graph: Pregel[Any, Any, Any, Any], input: Json, config: RunnableConfig, **options: Any
     ) -> AsyncIterator[ProtocolEvent]:
         """Start the graph; each event goes through `events_from`. `options` as in `ChunkMapper.open`. Closing the
-        iterator, or cancelling whoever reads it, stops the graph and waits until it has stopped."""
+        iterator, or cancelling whoever reads it, stops the graph and waits until it has stopped; a task that then
+        still writes checkpoints is in the `CancelledError`, where LangGraph's own stream has it."""
         extra = None if _streams_custom(graph) else (NamedCustom,)
+        graph, handed_over = _listened_to(graph)
         with suppress_langchain_beta_warning():
             run: AsyncGraphRunStream = await graph.astream_events(
                 input, config, version="v3", transformers=extra, **options
@@ -60,11 +63,11 @@ class ProtocolMapper:
             # A task of its own for each pull: were the pull itself cancelled, LangGraph would not wait for the graph.
             while (event := await _waited_for(step := asyncio.create_task(_next(source)))) is not None:
                 yield event
+        except asyncio.CancelledError:
+            await _stopped(run, step)
+            raise asyncio.CancelledError(*handed_over) from None
         finally:
-            await run.abort()
-            if step is not None and not step.done():
-                with suppress(Exception):
-                    await step
+            await _stopped(run, step)
 
     @property
     def last_values(self) -> bytes | None:
@@ -91,6 +94,34 @@ class ProtocolMapper:
             self._values, self._has_values = data, True
         told = encode({**params, "data": data})
         return [("|".join((method, *namespace)), logged_event(event["seq"], method, told))]
+
+
+def _listened_to(
+    graph: Pregel[Any, Any, Any, Any],
+) -> tuple[Pregel[Any, Any, Any, Any], list[Any]]:
+    """The graph, and what is inside the `CancelledError` that its stream may end with: the event stream over it
+    swallows that."""
+    handed_over: list[Any] = []
+    stream = graph.astream
+
+    async def astream(*args: Any, **options: Any) -> AsyncIterator[Any]:
+        try:
+            async with aclosing(stream(*args, **options)) as parts:  # type: ignore[type-var]
+                async for part in parts:
+                    yield part
+        except asyncio.CancelledError as error:
+            handed_over.extend(error.args)
+            raise
+
+    graph = copy(graph)
+    graph.astream = astream  # type: ignore[method-assign]
+    return graph, handed_over
+
+
+async def _stopped(run: AsyncGraphRunStream, step: asyncio.Task[Any] | None) -> None:
+    await run.abort()
+    if step is not None and not step.done():
+        await asyncio.wait({step})
 
 
 async def _next(source: AsyncIterator[ProtocolEvent]) -> ProtocolEvent | None:

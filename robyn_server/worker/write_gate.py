@@ -2,10 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-LOOK_EVERY = 0.005
+from functools import partial
 
 
 class LeaseGone(Exception):
@@ -21,6 +20,7 @@ class WriteGate:
         self._lock = threading.Lock()
         self._shut = False
         self._writing = 0
+        self._emptied: Callable[[], object] | None = None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -34,6 +34,8 @@ class WriteGate:
         finally:
             with self._lock:
                 self._writing -= 1
+                if not self._writing and self._emptied is not None:
+                    self._emptied()
 
     def shut(self) -> None:
         """No more writes."""
@@ -41,7 +43,11 @@ class WriteGate:
             self._shut = True
 
     async def close(self) -> None:
-        """No more writes; wait for those under way."""
-        self.shut()
-        while self._writing:
-            await asyncio.sleep(LOOK_EVERY)
+        """No more writes; wait for those under way. To be called once."""
+        loop, empty = asyncio.get_running_loop(), asyncio.Event()
+        with self._lock:
+            self._shut = True
+            if not self._writing:
+                return
+            self._emptied = partial(loop.call_soon_threadsafe, empty.set)
+        await empty.wait()

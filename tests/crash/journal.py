@@ -32,7 +32,9 @@ def repeated(written: list[Note], run_id: str) -> set[str]:
 
 def finished_before(written: list[Note], run_id: str, moment: float) -> set[str]:
     """Nodes of a run that had ended by then."""
-    return {note.node for note in written if note.run_id == run_id and note.word == "end" and note.at < moment}
+    return {
+        note.node for note in written if note.run_id == run_id and note.word == "end" and note.at < moment
+    }
 
 
 def order(written: list[Note], thread_id: str) -> list[str]:

@@ -15,7 +15,8 @@ import httpx
 
 from tests.crash.journal import Note, finished_before, notes, order, repeated
 from tests.server_process import ServerProcess
-from tests.stream_reader import StreamReader, until_true
+from tests.stream_reader import StreamReader
+from tests.waiting import eventually
 
 MARGIN = 0.5
 """Seconds that the checkpoint of a finished node may take with `durability: async` on a busy machine."""
@@ -82,8 +83,10 @@ async def streams_survive(
 ) -> None:
     """Start the streams, strike while all are under way, and check every promise."""
     journal = server.folder / f"journal-{uuid.uuid4()}"
-    async with httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT, limits=httpx.Limits(max_connections=200)) as client:
-        expected = [await undisturbed(client, body_of(number, journal), queued_behind(number)) for number in range(8)]
+    async with httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT) as client:
+        expected = [
+            await undisturbed(client, body_of(number, journal), queued_behind(number)) for number in range(8)
+        ]
         followed = [
             Followed(await new_thread(client), body_of(number, journal), StreamReader(client))
             for number in range(streams)
@@ -91,12 +94,14 @@ async def streams_survive(
         readers = [
             asyncio.create_task(one.reader.create_and_follow(one.thread_id, one.body)) for one in followed
         ]
-        await until_true(lambda: all(one.reader.location for one in followed), "not all streams have begun")
+        await eventually(lambda: all(one.reader.location for one in followed), "not all streams have begun")
         for number, one in enumerate(followed):
             one.queued = [await queue(client, one) for _ in range(queued_behind(number))]
         nodes = 2 if chance is None else chance.choice((0, 1, 2))
-        await until_true(lambda: all(len(one.reader.frames) > 1 for one in followed), "not all runs have begun")
-        await until_true(lambda: all_ended(journal, followed, nodes), "not all runs have come that far")
+        await eventually(
+            lambda: all(len(one.reader.frames) > 1 for one in followed), "not all runs have begun"
+        )
+        await eventually(lambda: all_ended(journal, followed, nodes), "not all runs have come that far")
         if chance is not None:
             await asyncio.sleep(chance.uniform(0, 0.3))
         struck_at = time.time()

@@ -13,6 +13,7 @@ import pytest
 
 from tests.crash.scenes import new_thread
 from tests.server_process import ServerProcess
+from tests.waiting import eventually
 
 BEFORE = ["one", "two", "three"]
 LONG: dict[str, Any] = {"assistant_id": "slow", "input": {"pause": 0.05, "rounds": 500}}
@@ -21,7 +22,9 @@ LONG: dict[str, Any] = {"assistant_id": "slow", "input": {"pause": 0.05, "rounds
 async def running(client: httpx.AsyncClient) -> tuple[str, str]:
     """A thread that has a state already, and a run on it that has written its first checkpoints."""
     thread_id = await new_thread(client)
-    seen = await client.post(f"/threads/{thread_id}/runs/wait", json={"assistant_id": "steps", "input": {"log": []}})
+    seen = await client.post(
+        f"/threads/{thread_id}/runs/wait", json={"assistant_id": "steps", "input": {"log": []}}
+    )
     assert seen.json() == {"log": BEFORE}
     run = (await client.post(f"/threads/{thread_id}/runs", json=LONG)).json()
     return thread_id, str(run["run_id"])
@@ -29,8 +32,12 @@ async def running(client: httpx.AsyncClient) -> tuple[str, str]:
 
 async def has_state_of_run(client: httpx.AsyncClient, thread_id: str) -> None:
     """Wait for the first node of the long run."""
-    while len((await client.get(f"/threads/{thread_id}/state")).json()["values"]["log"]) <= len(BEFORE):
-        await asyncio.sleep(0.02)
+
+    async def has_begun() -> bool:
+        state = (await client.get(f"/threads/{thread_id}/state")).json()
+        return len(state["values"]["log"]) > len(BEFORE)
+
+    await eventually(has_begun)
 
 
 async def cancel_and_kill(server: ServerProcess, action: str, delay: float | None, count: int = 10) -> None:
@@ -69,11 +76,14 @@ async def ask_to_stop(client: httpx.AsyncClient, thread_id: str, run_id: str, ac
 
 async def not_busy(client: httpx.AsyncClient, thread_id: str) -> dict[str, Any]:
     """The thread, once nothing runs on it."""
-    while True:
-        thread: dict[str, Any] = (await client.get(f"/threads/{thread_id}")).json()
-        if thread["status"] != "busy":
-            return thread
-        await asyncio.sleep(0.02)
+    thread: dict[str, Any] = {}
+
+    async def settled() -> bool:
+        thread.update((await client.get(f"/threads/{thread_id}")).json())
+        return bool(thread["status"] != "busy")
+
+    await eventually(settled, "the thread stays busy")
+    return thread
 
 
 async def check_interrupted(client: httpx.AsyncClient, thread_id: str, run_id: str) -> None:
@@ -110,12 +120,15 @@ async def settle(client: httpx.AsyncClient, thread_id: str, run_id: str) -> None
 async def check_usable(client: httpx.AsyncClient, thread_id: str) -> None:
     """The next run on the thread works."""
     await not_busy(client, thread_id)
-    seen = await client.post(f"/threads/{thread_id}/runs/wait", json={"assistant_id": "steps", "input": {"log": ["again"]}})
+    body = {"assistant_id": "steps", "input": {"log": ["again"]}}
+    seen = await client.post(f"/threads/{thread_id}/runs/wait", json=body)
     assert seen.json()["log"][-4:] == ["again", *BEFORE], seen.text
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
-async def test_a_cancelled_run_ends_as_asked(server_factory: Callable[..., ServerProcess], action: str) -> None:
+async def test_a_cancelled_run_ends_as_asked(
+    server_factory: Callable[..., ServerProcess], action: str
+) -> None:
     server = server_factory().start()
     await cancel_and_kill(server, action, None)
     await cancel_and_kill(server, action, 0.004)
@@ -144,7 +157,9 @@ async def test_a_crash_within_a_rollback_is_repaired(
         thread_id, run_id = await running(client)
         await has_state_of_run(client, thread_id)
         server.kill_supervisor()
-        change(server.data_dir / "app.db", "UPDATE run SET cancel_action = 'rollback' WHERE run_id = ?", run_id)
+        change(
+            server.data_dir / "app.db", "UPDATE run SET cancel_action = 'rollback' WHERE run_id = ?", run_id
+        )
         if statements:
             change(
                 server.data_dir / "checkpoints.db",

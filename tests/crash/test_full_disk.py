@@ -22,7 +22,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
     mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mounting.returncode != 0:
         pytest.skip(f"a small disk cannot be mounted here: {mounting.stderr.strip()}")
@@ -75,7 +78,9 @@ class Writes:
         return answer
 
     def assistant(self, number: int) -> httpx.Response:
-        return self._client.post("/assistants", json={"graph_id": "steps", "metadata": {"filling": "x" * 1000}})
+        return self._client.post(
+            "/assistants", json={"graph_id": "steps", "metadata": {"filling": "x" * 1000}}
+        )
 
     @property
     def kinds(self) -> Sequence[Callable[[int], httpx.Response]]:

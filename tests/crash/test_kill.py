@@ -12,7 +12,8 @@ import pytest
 from tests.crash.journal import finished_before, notes, repeated
 from tests.crash.scenes import streams_survive
 from tests.server_process import ServerProcess
-from tests.stream_reader import StreamReader, until_true
+from tests.stream_reader import StreamReader
+from tests.waiting import eventually
 
 Factory = Callable[..., ServerProcess]
 
@@ -40,7 +41,11 @@ async def test_the_sdk_comes_back_by_itself(server_factory: Factory) -> None:
     async with server.sdk() as client:
         thread_id = (await client.threads.create())["thread_id"]
         async for part in client.runs.stream(
-            thread_id, "storyteller", input=told, stream_mode=["messages-tuple", "values"], stream_resumable=True
+            thread_id,
+            "storyteller",
+            input=told,
+            stream_mode=["messages-tuple", "values"],
+            stream_resumable=True,
         ):
             parts.append(part)
             if len(parts) == 12:
@@ -61,12 +66,12 @@ async def test_a_killed_stateless_run_starts_over(server_factory: Factory) -> No
         run = (await client.post("/runs", json=body)).json()
         reader = StreamReader(client, location=f"/threads/{run['thread_id']}/runs/{run['run_id']}/stream")
         reading = asyncio.create_task(reader.follow())
-        await until_true(
+        await eventually(
             lambda: finished_before(notes(journal), run["run_id"], time.time()) >= {"step1"}, "not so far yet"
         )
         await asyncio.to_thread(strike, server, "server")
         async with asyncio.timeout(20):
-            await until_true(lambda: len(reader.of("values")) > 0 and ended(reader), "it does not end")
+            await eventually(lambda: len(reader.of("values")) > 0 and ended(reader), "it does not end")
         reading.cancel()
         reader.check_ids()
         assert [frame.data["attempt"] for frame in reader.of("metadata")] == [1, 2]

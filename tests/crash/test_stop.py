@@ -8,8 +8,8 @@ import httpx
 
 from tests.crash.scenes import Followed, body_of, check_thread, new_thread, queue, undisturbed
 from tests.server_process import ServerProcess
-from tests.stream_reader import StreamReader, until_true
-from tests.waiting import listens, until
+from tests.stream_reader import StreamReader
+from tests.waiting import eventually, listens, until
 
 GRACE = 1
 
@@ -19,14 +19,12 @@ async def test_a_stopped_server_hands_its_runs_back(server_factory: Callable[...
     server = server_factory(environ={"SHUTDOWN_GRACE_SECONDS": str(GRACE), "BG_JOB_MAX_RETRIES": "0"}).start()
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         bodies = [body_of(number, server.folder / "journal") for number in range(8)]
-        for body in bodies:
-            body["input"]["pause"] *= 2
         expected = [await undisturbed(client, body, 0) for body in bodies]
         followed = [Followed(await new_thread(client), body, StreamReader(client)) for body in bodies]
         readers = [
             asyncio.create_task(one.reader.create_and_follow(one.thread_id, one.body)) for one in followed
         ]
-        await until_true(
+        await eventually(
             lambda: all(len(one.reader.frames) > 1 for one in followed), "not all runs have begun"
         )
         waiting = Followed(followed[0].thread_id, bodies[0], StreamReader(client))
@@ -34,7 +32,7 @@ async def test_a_stopped_server_hands_its_runs_back(server_factory: Callable[...
         began = time.monotonic()
         await asyncio.to_thread(stop_in_order, server)
         assert time.monotonic() - began < GRACE + 4
-        await until_true(
+        await eventually(
             lambda: all(len(one.reader.frames) > 1 for one in followed), "frames were lost", seconds=1
         )
         await asyncio.to_thread(server.start)
@@ -62,11 +60,9 @@ async def test_a_run_that_ends_within_the_grace_time_is_not_cut_off(
 ) -> None:
     server = server_factory(environ={"SHUTDOWN_GRACE_SECONDS": "20"}).start()
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-        one = Followed(
-            await new_thread(client), body_of(1, server.folder / "journal"), StreamReader(client)
-        )
+        one = Followed(await new_thread(client), body_of(1, server.folder / "journal"), StreamReader(client))
         reading = asyncio.create_task(one.reader.create_and_follow(one.thread_id, one.body))
-        await until_true(lambda: len(one.reader.frames) > 1, "the run has not begun")
+        await eventually(lambda: len(one.reader.frames) > 1, "the run has not begun")
         began = time.monotonic()
         await asyncio.to_thread(stop_in_order, server)
         assert time.monotonic() - began < 10

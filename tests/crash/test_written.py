@@ -37,9 +37,7 @@ def state(client: httpx.Client, number: int) -> Check:
 def item(client: httpx.Client, number: int) -> Check:
     """Put an item into the store."""
     key = f"item{number}"
-    answer = client.put(
-        "/store/items", json={"namespace": ["kill"], "key": key, "value": {"number": number}}
-    )
+    answer = client.put("/store/items", json={"namespace": ["kill"], "key": key, "value": {"number": number}})
     assert answer.status_code in (200, 204), answer.text
 
     def kept(later: httpx.Client) -> bool:

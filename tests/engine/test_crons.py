@@ -143,3 +143,17 @@ async def test_foreign_crons_look_missing(acting_for):
         with pytest.raises(NotFound):
             await refused
     assert await bob.crons.count(CronSearch()) == 0
+
+
+async def test_the_run_of_a_cron_has_its_secrets_and_its_owner(acting_for, parts):
+    ann, bob = acting_for("ann"), acting_for("bob")
+    thread = await ann.threads.create()
+    body = {"assistant_id": "steps", "schedule": "* * * * *", "config": {"configurable": {"apiKeys": {"K": "k"}}}}
+    await ann.crons.create(body, thread_id=thread.thread_id)
+    await CronScheduler(ann).run_once(now() + timedelta(minutes=10))
+    [run] = await parts.storage.runs.search(RunSearch(thread.thread_id))
+    assert orjson.loads(parts.sealer.open(run.secrets)) == {"configurable": {"apiKeys": {"K": "k"}}}
+    assert "apiKeys" not in run.kwargs["config"]["configurable"]
+    assert run.metadata["owner"] == "ann"
+    with pytest.raises(NotFound):
+        await bob.runs.get(thread.thread_id, run.run_id)

@@ -43,6 +43,11 @@ async def http(around: ServerProcess) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def has_seen(around: ServerProcess, word: str) -> None:
+    """Wait until the application says so."""
+    await asyncio.to_thread(until, lambda: word in httpx.get(f"{around.url}/custom/seen").json())
+
+
 async def test_its_routes_see_the_request_and_the_lifespans_state(http: httpx.AsyncClient) -> None:
     answer = await http.get("/custom/hello/a%20b", params=[("q", "1"), ("q", "ü&")])
     assert answer.json() == {
@@ -119,11 +124,9 @@ async def test_head_and_cors(http: httpx.AsyncClient) -> None:
     assert refused.headers["x-stamp"] == "stamped"
 
 
-async def test_it_may_go_on_after_its_answer(http: httpx.AsyncClient) -> None:
+async def test_it_may_go_on_after_its_answer(around: ServerProcess, http: httpx.AsyncClient) -> None:
     await http.get("/custom/later")
-    async with asyncio.timeout(5):
-        while "worked later" not in (await http.get("/custom/seen")).json():
-            await asyncio.sleep(0.02)
+    await has_seen(around, "worked later")
 
 
 async def test_our_streams_pass_unbuffered_with_heartbeats(http: httpx.AsyncClient) -> None:
@@ -134,6 +137,12 @@ async def test_our_streams_pass_unbuffered_with_heartbeats(http: httpx.AsyncClie
         assert answer.headers["x-stamp"] == "stamped"
         text = "".join([chunk async for chunk in answer.aiter_text()])
     assert text.index("event: metadata") < text.index(": heartbeat") < text.index("event: updates")
+
+
+async def test_head_of_a_stream_is_answered_at_once(http: httpx.AsyncClient) -> None:
+    thread_id = (await http.post("/threads", json={})).json()["thread_id"]
+    for path in ("/custom/ticks", f"/threads/{thread_id}/stream"):
+        assert (await http.head(path)).status_code == 200
 
 
 async def test_a_client_that_leaves_our_stream_is_noticed(
@@ -148,22 +157,20 @@ async def test_a_client_that_leaves_our_stream_is_noticed(
         await until_status(sdk, thread_id, run_id, "interrupted")
 
 
-async def test_a_client_that_leaves_its_stream_is_noticed(http: httpx.AsyncClient) -> None:
+async def test_a_client_that_leaves_its_stream_is_noticed(
+    around: ServerProcess, http: httpx.AsyncClient
+) -> None:
     async with http.stream("GET", "/custom/ticks") as answer:
         assert await anext(aiter(answer.aiter_lines())) == "0"
-    async with asyncio.timeout(10):
-        while "ticks ended" not in (await http.get("/custom/seen")).json():
-            await asyncio.sleep(0.05)
+    await has_seen(around, "ticks ended")
 
 
-async def test_a_relative_webhook_reaches_it(http: httpx.AsyncClient) -> None:
+async def test_a_relative_webhook_reaches_it(around: ServerProcess, http: httpx.AsyncClient) -> None:
     body = {"assistant_id": "steps", "input": {"log": []}, "webhook": "/custom/hook"}
     run = await http.post("/runs/wait", json=body)
     assert run.status_code == 200
     run_id = run.headers["content-location"].rpartition("/")[2]
-    async with asyncio.timeout(5):
-        while f"hooked {run_id}" not in (await http.get("/custom/seen")).json():
-            await asyncio.sleep(0.02)
+    await has_seen(around, f"hooked {run_id}")
 
 
 def test_auth_first_and_guarded_routes(server_factory: Callable[..., ServerProcess], tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from tests.http.test_runs import thread_of
 async def test_ask_and_resume(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     asked = await client.runs.wait(thread_id, "interrupting", input={"log": []})
-    (interrupt,) = asked["__interrupt__"]  # type: ignore[index]
-    assert interrupt["value"] == {"question": "which?"}  # type: ignore[index]
+    (interrupt,) = asked["__interrupt__"]
+    assert interrupt["value"] == {"question": "which?"}
     thread = await client.threads.get(thread_id)
     assert thread["status"] == "interrupted"
-    assert [one["value"] for task in thread["interrupts"].values() for one in task] == [{"question": "which?"}]
+    assert [one["value"] for task in thread["interrupts"].values() for one in task] == [
+        {"question": "which?"}
+    ]
     state = await client.threads.get_state(thread_id)
     assert state["next"] == ["ask"]
     assert state["tasks"][0]["interrupts"][0]["value"] == {"question": "which?"}
@@ -42,7 +44,9 @@ async def test_the_stream_shows_the_interrupt(client: LangGraphClient) -> None:
 async def test_a_rolled_back_answer_leaves_the_question(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await client.runs.wait(thread_id, "interrupting", input={"log": []})
-    run = await client.runs.create(thread_id, "interrupting", command={"resume": "no"}, interrupt_after=["ask"])
+    run = await client.runs.create(
+        thread_id, "interrupting", command={"resume": "no"}, interrupt_after=["ask"]
+    )
     await client.runs.join(thread_id, run["run_id"])
     await client.runs.delete(thread_id, run["run_id"])
     state = await client.threads.get_state(thread_id)
@@ -57,4 +61,4 @@ async def test_new_input_starts_over(client: LangGraphClient) -> None:
     again = await client.runs.wait(thread_id, "interrupting", input={"log": ["again"]})
     assert "__interrupt__" in again
     answered = await client.runs.wait(thread_id, "interrupting", command={"resume": "x"})
-    assert answered["log"][-2:] == ["answer: x", "finished"]  # type: ignore[index]
+    assert answered["log"][-2:] == ["answer: x", "finished"]

@@ -14,6 +14,7 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from tests.crash.journal import notes
 from tests.http.test_runs import SLOW, STEPS, thread_of, until_status
+from tests.waiting import eventually
 
 STRATEGIES: tuple[Literal["reject", "enqueue", "interrupt", "rollback"], ...] = (
     "reject", "enqueue", "interrupt", "rollback",
@@ -28,8 +29,11 @@ async def busy(client: LangGraphClient, given: dict[str, Any]) -> tuple[str, str
     await client.runs.wait(thread_id, "steps", input={"log": []})
     run = await client.runs.create(thread_id, "slow", input=given)
     await until_status(client, thread_id, run["run_id"], "running")
-    while len((await client.threads.get_state(thread_id))["values"]["log"]) <= 3:  # type: ignore[call-overload]
-        await asyncio.sleep(0.02)
+
+    async def has_begun() -> bool:
+        return len((await client.threads.get_state(thread_id))["values"]["log"]) > len(STEPS)
+
+    await eventually(has_begun)
     return thread_id, run["run_id"]
 
 
@@ -108,10 +112,14 @@ async def test_all_strategies_and_cancels_at_random(client: LangGraphClient, tmp
     threads = [await thread_of(client) for _ in range(6)]
     pesterers = [(thread_id, random.Random(chance.random())) for thread_id in threads for _ in range(2)]
     async with asyncio.timeout(60):
-        made = await asyncio.gather(*(pester(client, thread_id, journal, own) for thread_id, own in pesterers))
-        for thread_id in threads:
-            while (await client.threads.get(thread_id))["status"] == "busy":
-                await asyncio.sleep(0.02)
+        made = await asyncio.gather(
+            *(pester(client, thread_id, journal, own) for thread_id, own in pesterers)
+        )
+
+    async def all_settled() -> bool:
+        return not any([(await client.threads.get(thread_id))["status"] == "busy" for thread_id in threads])
+
+    await eventually(all_settled, "a thread stays busy")
     no_overlap(journal, threads)
     outcomes: Counter[str] = Counter()
     for thread_id in threads:
@@ -132,7 +140,7 @@ def no_overlap(journal: Path, threads: list[str]) -> None:
 
 async def check_state(client: LangGraphClient, thread_id: str, made: list[str]) -> "Counter[str]":
     """Every run has ended, and the state holds what the ones that were not rolled back have written."""
-    log = Counter((await client.threads.get_state(thread_id))["values"].get("log", []))  # type: ignore[union-attr]
+    log = Counter((await client.threads.get_state(thread_id))["values"].get("log", []))
     outcomes: Counter[str] = Counter()
     for run_id in made:
         try:

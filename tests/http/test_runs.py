@@ -12,6 +12,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from tests.server_process import ServerProcess
+from tests.waiting import eventually
 
 STEPS = ["one", "two", "three"]
 SLOW: dict[str, Any] = {"pause": 0.1, "rounds": 100}
@@ -21,17 +22,23 @@ async def thread_of(client: LangGraphClient) -> str:
     return str((await client.threads.create())["thread_id"])
 
 
-async def until_status(client: LangGraphClient, thread_id: str, run_id: str, status: str, within: float = 10) -> None:
+async def until_status(
+    client: LangGraphClient, thread_id: str, run_id: str, status: str, within: float = 10
+) -> None:
     """Wait until a run says so."""
-    async with asyncio.timeout(within):
-        while (await client.runs.get(thread_id, run_id))["status"] != status:
-            await asyncio.sleep(0.02)
+
+    async def says_so() -> bool:
+        return (await client.runs.get(thread_id, run_id))["status"] == status
+
+    await eventually(says_so, f"the run does not become {status}", within)
 
 
 async def test_assistants(client: LangGraphClient) -> None:
     system = await client.assistants.search(graph_id="steps")
     assert [one["name"] for one in system] == ["steps"]
-    assert system[0]["assistant_id"] == str(uuid.uuid5(uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8"), "steps"))
+    assert system[0]["assistant_id"] == str(
+        uuid.uuid5(uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8"), "steps")
+    )
     mine = await client.assistants.create("slow", name="mine", config={"configurable": {"a": 1}})
     assistant_id = mine["assistant_id"]
     assert (await client.assistants.get(assistant_id))["name"] == "mine"
@@ -43,7 +50,7 @@ async def test_assistants(client: LangGraphClient) -> None:
     assert {node["id"] for node in drawn["nodes"]} == {"__start__", "step", "__end__"}
     assert "log" in (await client.assistants.get_schemas(assistant_id))["state_schema"]["properties"]
     seen = await client.runs.wait(None, assistant_id, input={"pause": 0, "rounds": 2})
-    assert seen["log"] == ["step0", "step1"]  # type: ignore[index]
+    assert seen["log"] == ["step0", "step1"]
     await client.assistants.delete(assistant_id)
     with pytest.raises(NotFoundError):
         await client.assistants.get(assistant_id)
@@ -52,13 +59,15 @@ async def test_assistants(client: LangGraphClient) -> None:
 async def test_wait(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     assert await client.runs.wait(thread_id, "steps", input={"log": []}) == {"log": STEPS}
-    assert await client.runs.wait(thread_id, "steps", input={"log": ["again"]}) == {"log": [*STEPS, "again", *STEPS]}
+    assert await client.runs.wait(thread_id, "steps", input={"log": ["again"]}) == {
+        "log": [*STEPS, "again", *STEPS]
+    }
 
 
 async def test_a_failing_run(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     seen = await client.runs.wait(thread_id, "failing", input={"log": []}, raise_error=False)
-    assert seen["__error__"]["error"] == "ValueError"  # type: ignore[index]
+    assert seen["__error__"]["error"] == "ValueError"
     with pytest.raises(Exception, match="it went wrong"):
         await client.runs.wait(thread_id, "failing", input={"log": []})
     thread = await client.threads.get(thread_id)
@@ -68,7 +77,9 @@ async def test_a_failing_run(client: LangGraphClient) -> None:
 
 async def test_background_list_and_join(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
-    first = await client.runs.create(thread_id, "slow", input={"pause": 0.05, "rounds": 3}, metadata={"number": 1})
+    first = await client.runs.create(
+        thread_id, "slow", input={"pause": 0.05, "rounds": 3}, metadata={"number": 1}
+    )
     second = await client.runs.create(thread_id, "steps", input={"log": []})
     assert (first["status"], second["status"]) == ("pending", "pending")
     assert first["metadata"]["number"] == 1
@@ -100,17 +111,16 @@ async def test_stateless_runs(client: LangGraphClient) -> None:
     assert await client.runs.wait(None, "steps", input={"log": []}) == {"log": STEPS}
     run = await client.runs.create(None, "slow", input={"pause": 0.05, "rounds": 2})
     assert await client.runs.join(run["thread_id"], run["run_id"])
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                await client.threads.get(run["thread_id"])
-            except NotFoundError:
-                break
+
+    async def is_gone() -> bool:
+        return not await client.threads.search(ids=[run["thread_id"]])
+
+    await eventually(is_gone, "its thread stays")
     kept = await client.runs.create(None, "steps", input={"log": []}, on_completion="keep")
     assert await client.runs.join(kept["thread_id"], kept["run_id"]) == {"log": STEPS}
     assert (await client.threads.get(kept["thread_id"]))["values"] == {"log": STEPS}
     payloads = [{"assistant_id": "steps", "input": {"log": [number]}} for number in range(3)]
-    made = await client.runs.create_batch(payloads)  # type: ignore[arg-type]
+    made = await client.runs.create_batch(payloads)
     assert len({one["run_id"] for one in made}) == 3
 
 
@@ -136,7 +146,7 @@ async def test_cancel(client: LangGraphClient) -> None:
     assert (await client.runs.get(thread_id, run["run_id"]))["status"] == "interrupted"
     assert (await client.threads.get(thread_id))["status"] == "interrupted"
     carried_on = await client.runs.wait(thread_id, "slow", input=None)
-    assert len(carried_on["log"]) == 15  # type: ignore[index,arg-type]
+    assert len(carried_on["log"]) == 15
     with pytest.raises(NotFoundError):
         await client.runs.cancel(thread_id, run["run_id"])
 
@@ -203,12 +213,14 @@ async def test_who_hangs_up_cancels_if_so_asked(server: ServerProcess, client: L
     await until_status(client, *cancelled, "interrupted", within=8)
     assert (await client.runs.get(*goes_on))["status"] == "running"
     thread = await client.threads.get(cancelled[0])
-    assert thread["error"]["message"] == "client disconnected from the run stream (on_disconnect=cancel)"  # type: ignore[typeddict-item]
+    assert thread["error"]["message"] == "client disconnected from the run stream (on_disconnect=cancel)"
     await client.runs.cancel(*goes_on)
 
 
 async def test_too_many_pending_runs(server_factory: Callable[..., ServerProcess]) -> None:
-    server = server_factory(environ={"MAX_PENDING_RUNS_PER_THREAD": "2", "SHUTDOWN_GRACE_SECONDS": "0"}).start()
+    server = server_factory(
+        environ={"MAX_PENDING_RUNS_PER_THREAD": "2", "SHUTDOWN_GRACE_SECONDS": "0"}
+    ).start()
     async with server.sdk() as client:
         thread_id = await thread_of(client)
         running = await client.runs.create(thread_id, "slow", input=SLOW)
@@ -216,7 +228,9 @@ async def test_too_many_pending_runs(server_factory: Callable[..., ServerProcess
         for _ in range(2):
             await client.runs.create(thread_id, "steps", input={"log": []})
     async with httpx.AsyncClient(base_url=server.url) as http:
-        refused = await http.post(f"/threads/{thread_id}/runs", json={"assistant_id": "steps", "input": {"log": []}})
+        refused = await http.post(
+            f"/threads/{thread_id}/runs", json={"assistant_id": "steps", "input": {"log": []}}
+        )
     assert refused.status_code == 429
     server.stop()
 

@@ -17,7 +17,7 @@ async def test_threads(client: LangGraphClient) -> None:
     with pytest.raises(ConflictError):
         await client.threads.create(thread_id=thread_id)
     same = await client.threads.create(thread_id=thread_id, if_exists="do_nothing")
-    assert same["metadata"]["mark"] == mark  # type: ignore[index]
+    assert same["metadata"]["mark"] == mark
     await client.threads.update(thread_id, metadata={"more": 1})
     found = await client.threads.search(metadata={"mark": mark})
     assert [one["thread_id"] for one in found] == [thread_id]
@@ -37,20 +37,20 @@ async def test_state_after_a_run(client: LangGraphClient) -> None:
     assert (state["values"], state["next"]) == ({"log": STEPS}, [])
     thread = await client.threads.get(thread_id)
     assert (thread["status"], thread["values"]) == ("idle", {"log": STEPS})
-    assert thread["metadata"]["graph_id"] == "steps"  # type: ignore[index]
+    assert thread["metadata"]["graph_id"] == "steps"
 
 
 async def test_history_and_a_fork(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await client.runs.wait(thread_id, "steps", input={"log": []})
     history = await client.threads.get_history(thread_id, limit=10)
-    assert [state["values"].get("log") for state in history] == [  # type: ignore[union-attr]
+    assert [state["values"].get("log") for state in history] == [
         STEPS, ["one", "two"], ["one"], [], [],
     ]  # fmt: skip
     assert [state["next"] for state in history[:3]] == [[], ["three"], ["two"]]
     assert len(await client.threads.get_history(thread_id, limit=2)) == 2
     before = history[2]["checkpoint"]
-    earlier = await client.threads.get_history(thread_id, limit=10, before=before)  # type: ignore[arg-type]
+    earlier = await client.threads.get_history(thread_id, limit=10, before=before)
     assert len(earlier) == 2
     at_one = await client.threads.get_state(thread_id, checkpoint_id=before["checkpoint_id"])
     assert at_one["values"] == {"log": ["one"]}
@@ -69,7 +69,9 @@ async def test_an_update_by_hand(client: LangGraphClient) -> None:
     assert written["checkpoint"]["checkpoint_id"]
     state = await client.threads.get_state(thread_id)
     assert (state["values"], state["next"]) == ({"log": ["one", "two", "by hand"]}, ["three"])
-    assert await client.runs.wait(thread_id, "steps", input=None) == {"log": ["one", "two", "by hand", "three"]}
+    assert await client.runs.wait(thread_id, "steps", input=None) == {
+        "log": ["one", "two", "by hand", "three"]
+    }
 
 
 async def test_no_update_while_a_run_is_under_way(client: LangGraphClient) -> None:

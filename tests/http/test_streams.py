@@ -13,7 +13,17 @@ from langgraph_sdk.schema import StreamPart
 from tests.http.test_runs import thread_of, until_status
 from tests.server_process import ServerProcess
 
-MODES = ("values", "messages", "messages-tuple", "updates", "events", "debug", "custom", "tasks", "checkpoints")
+MODES = (
+    "values",
+    "messages",
+    "messages-tuple",
+    "updates",
+    "events",
+    "debug",
+    "custom",
+    "tasks",
+    "checkpoints",
+)
 SENTENCE = "the quick brown fox jumps over the lazy dog"
 TELL = {"messages": [{"role": "user", "content": "tell"}], "pause": 0.03}
 
@@ -23,7 +33,9 @@ async def parts_of(
 ) -> list[StreamPart]:
     """A whole stream on a new thread."""
     thread_id = await thread_of(client)
-    return [part async for part in client.runs.stream(thread_id, graph, input=given, stream_mode=modes, **options)]
+    return [
+        part async for part in client.runs.stream(thread_id, graph, input=given, stream_mode=modes, **options)
+    ]
 
 
 def events(parts: list[StreamPart]) -> set[str]:
@@ -72,7 +84,9 @@ async def test_all_modes_at_once(client: LangGraphClient) -> None:
 
 
 async def test_tokens(client: LangGraphClient) -> None:
-    parts = await parts_of(client, "talk", {"messages": [{"role": "user", "content": "say"}]}, "messages-tuple")
+    parts = await parts_of(
+        client, "talk", {"messages": [{"role": "user", "content": "say"}]}, "messages-tuple"
+    )
     chunks = [part.data[0] for part in parts if part.event == "messages"]
     assert "".join(chunk["content"] for chunk in chunks) == SENTENCE
     assert len({chunk["id"] for chunk in chunks}) == 1
@@ -91,7 +105,9 @@ async def test_a_failure_is_the_last_frame(client: LangGraphClient) -> None:
 
 
 async def test_a_stateless_stream(client: LangGraphClient) -> None:
-    parts = [part async for part in client.runs.stream(None, "steps", input={"log": []}, stream_mode="updates")]
+    parts = [
+        part async for part in client.runs.stream(None, "steps", input={"log": []}, stream_mode="updates")
+    ]
     assert [part.event for part in parts] == ["metadata", "updates", "updates", "updates"]
 
 
@@ -124,7 +140,7 @@ async def test_a_reader_who_comes_back_in_the_middle_misses_nothing(client: Lang
         taken.append(part)
         if len(taken) == 6:
             break
-    await streamed.aclose()  # type: ignore[attr-defined]
+    await streamed.aclose()
     run_id = taken[0].data["run_id"]
     await until_status(client, thread_id, run_id, "running")
     taken += [part async for part in client.runs.join_stream(thread_id, run_id, last_event_id=taken[-1].id)]
@@ -176,7 +192,8 @@ def test_a_slow_reader_holds_up_nobody(server: ServerProcess, resumable: bool) -
     size = 8_000
     with server.http() as http:
         thread_id = http.post("/threads", json={}).json()["thread_id"]
-        body = {"assistant_id": "flood", "input": {"size": size}, "stream_mode": "custom", "stream_resumable": resumable}
+        body = {"assistant_id": "flood", "input": {"size": size}, "stream_mode": "custom"}
+        body["stream_resumable"] = resumable
         request = http.build_request("POST", f"/threads/{thread_id}/runs/stream", json=body)
         with socket.socket() as slow:
             slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

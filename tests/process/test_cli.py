@@ -61,7 +61,9 @@ def test_a_backup_taken_while_the_server_works(server_factory: Factory, tmp_path
         values = client.post(f"/threads/{thread_id}/runs/wait", json=body).json()
         item = {"namespace": ["kept"], "key": "item", "value": {"number": 1}}
         client.put("/store/items", json=item)
-        busy = client.post(f"/threads/{thread_id}/runs", json={"assistant_id": "slow", "input": {"rounds": 20}})
+        busy = client.post(
+            f"/threads/{thread_id}/runs", json={"assistant_id": "slow", "input": {"rounds": 20}}
+        )
         assert busy.status_code == 200
         backup = tmp_path / "backup"
         words = ["backup", str(backup), "--data-dir", str(server.data_dir), "--config", str(PROJECT)]

@@ -177,3 +177,23 @@ def test_no_secret_stands_in_the_repr() -> None:
 
 def test_every_field_can_be_set() -> None:
     assert [variable.field for variable in VARIABLES] == list(Settings.__dataclass_fields__)
+
+
+def test_retention(tmp_path: Path) -> None:
+    given = project(tmp_path, {})
+    environ = {
+        "LANGGRAPH_THREAD_TTL": '{"default_ttl": 5}',
+        "RUN_RETENTION_DAYS": "0.5",
+        "CHECKPOINTS_PER_THREAD": "3",
+    }
+    settings = read_settings(given, environ)
+    assert settings.thread_ttl == {"default_ttl": 5}
+    assert settings.run_retention == timedelta(hours=12)
+    assert settings.checkpoints_per_thread == 3
+    for name, value in (
+        ("LANGGRAPH_THREAD_TTL", "5"),
+        ("RUN_RETENTION_DAYS", "0"),
+        ("CHECKPOINTS_PER_THREAD", "0"),
+    ):
+        with pytest.raises(StartupError, match=f"{name}={value} cannot be used"):
+            read_settings(given, {name: value})

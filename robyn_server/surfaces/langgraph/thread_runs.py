@@ -5,7 +5,6 @@ from functools import partial
 import orjson
 
 from robyn_server.engine.run_document import run_document
-from robyn_server.engine.run_stream import Outcome
 from robyn_server.resources.run import Run, RunSearch
 from robyn_server.resources.types import JsonObject
 from robyn_server.surfaces.langgraph.reading import path_id, plain_id, query_int
@@ -102,7 +101,9 @@ async def cancel_run(request: Request) -> Answer:
         return Reply.empty(202)
     headers = places(thread_id, run_id, "join")
     seen = await runs.cancel(thread_id, run_id, action, wait=True)
-    return Reply(200, (seen or Outcome()).values or b"{}", headers=headers)
+    # What a rolled back run said meanwhile is undone with it.
+    shown = seen.values if seen is not None and action == "interrupt" else None
+    return Reply(200, shown or b"{}", headers=headers)
 
 
 async def join_run(request: Request) -> Answer:

@@ -19,8 +19,13 @@ class ThreadSweeper:
     async def run_once(self, now: datetime) -> int:
         """How many threads were dealt with."""
         storage = self._parts.storage
-        threads = await storage.threads.expired(now, self._rules.sweep_limit)
-        for thread in threads:
+        swept = 0
+        for thread in await storage.threads.expired(now, self._rules.sweep_limit):
+            # The sweep takes a while: who has come back to a thread since then keeps it.
+            present = await storage.threads.get(thread.thread_id)
+            if present is None or present.expires_at != thread.expires_at:
+                continue
+            swept += 1
             if thread.ttl is not None and thread.ttl.strategy == "keep_latest":
                 await storage.checkpoints.keep_latest(thread.thread_id)
                 await storage.threads.rest(thread.thread_id)
@@ -28,4 +33,4 @@ class ThreadSweeper:
             await storage.checkpoints.delete_thread(thread.thread_id)
             await storage.threads.delete(thread.thread_id)
             await self._parts.log.forget_thread(thread.thread_id)
-        return len(threads)
+        return swept

@@ -31,3 +31,12 @@ def test_an_unreadable_file_is_one_line(tmp_path):
     report = check(tmp_path / "langgraph.json")
     assert not report.ok
     assert len(report.lines) == 1
+
+
+def test_the_store_is_looked_at_too(write, tmp_path):
+    (tmp_path / "embed.py").write_text("def embed(texts): return [[1.0] for text in texts]")
+    graphs = {"echo": f"{GRAPHS}/plain.py:echo"}
+    good = check(write(graphs, store={"index": {"embed": "./embed.py:embed", "dims": 1}}).path)
+    assert good.ok and good.lines[-1] == "ok: store (by meaning, 1 dimensions)"
+    bad = check(write(graphs, store={"index": {"embed": "./embed.py:nope", "dims": 1}}).path)
+    assert not bad.ok and bad.lines[-1].startswith("error: The store's embed function")

@@ -1,13 +1,14 @@
 """LangGraph's event stream as entries of the log."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
 import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.stream import CheckpointsTransformer, CustomTransformer
 from langgraph.types import interrupt
@@ -131,6 +132,63 @@ async def test_who_is_cancelled_waits_until_the_graph_has_stopped() -> None:
             await task
     assert task.cancelled()
     assert ended.is_set()
+
+
+async def test_who_closes_the_iterator_waits_until_the_graph_has_stopped() -> None:
+    ended = asyncio.Event()
+
+    async def node(state: MessagesState) -> dict[str, Any]:
+        get_stream_writer()({"name": "begun"})
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.set()
+        raise AssertionError("unreachable")
+
+    events = ProtocolMapper().open(one_node(node), {"messages": [("user", "say")]}, CONFIG)
+    async with asyncio.timeout(5), aclosing(events):  # type: ignore[type-var]
+        async for event in events:
+            if event["method"] == "custom":
+                break
+    assert ended.is_set()
+
+
+class SlowSaver(InMemorySaver):
+    """Takes its time with what comes after step 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        if metadata["step"] > 0:
+            self.writing.set()
+            await self.go_on.wait()
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+
+@pytest.mark.parametrize("mapper", [ProtocolMapper(), ChunkMapper(["values"])], ids=["protocol", "modes"])
+async def test_who_is_cancelled_at_the_very_end_is_handed_what_is_still_written(mapper: Any) -> None:
+    saver = SlowSaver()
+    graph = streaming.writing("x").compile(checkpointer=saver)
+
+    async def follow() -> None:
+        async for chunk in mapper.open(graph, {"log": []}, CONFIG, durability="async"):
+            mapper.events_from(chunk)
+
+    task = asyncio.create_task(follow())
+    async with asyncio.timeout(5):
+        await saver.writing.wait()
+        # Until it waits for nothing but the writing.
+        for _ in range(50):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await task
+        (writing,) = [one for one in cancelled.value.args if isinstance(one, asyncio.Task)]
+        saver.go_on.set()
+        await asyncio.wait({writing})
 
 
 async def test_a_reader_gets_an_event_under_its_own_number() -> None:

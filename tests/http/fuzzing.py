@@ -1,0 +1,145 @@
+"""Requests as our OpenAPI document allows them, and as it does not, sent to a server that must outlive them all."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+
+PATIENCE = 10.0
+"""Seconds for an answer, whole."""
+
+ENDLESS = ("GET /threads/{thread_id}/stream", "POST /threads/{thread_id}/stream/events")
+"""Answers that stay open until the client leaves."""
+
+QUICK_GRAPHS = ("echo", "steps", "interrupting", "failing", "subgraphs")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is on the server for one operation: ids by the name of the field that holds them."""
+
+    ids: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, client: httpx.Client) -> "Scene":
+        """A new one: an assistant, threads that have ended and that wait, their runs and checkpoints, a cron."""
+
+        def post(path: str, **body: Any) -> Any:
+            answer = client.post(path, json=body)
+            answer.raise_for_status()
+            return answer.json()
+
+        assistant = post("/assistants", graph_id="steps")["assistant_id"]
+        threads = [post("/threads")["thread_id"] for _ in range(3)]
+        post(f"/threads/{threads[0]}/runs/wait", assistant_id=assistant, input={"log": []})
+        post(f"/threads/{threads[1]}/runs/wait", assistant_id="interrupting", input={"log": []})
+        runs = [run["run_id"] for thread in threads for run in client.get(f"/threads/{thread}/runs").json()]
+        states = [state for thread in threads for state in post(f"/threads/{thread}/history")]
+        cron = post(f"/threads/{threads[2]}/runs/crons", assistant_id=assistant, schedule="0 0 1 1 *")
+        return cls(
+            {
+                "assistant_id": [assistant, *QUICK_GRAPHS],
+                "graph_id": [*QUICK_GRAPHS],
+                "thread_id": threads,
+                "thread_ids": threads,
+                "run_id": runs,
+                "run_ids": runs,
+                "checkpoint_id": [state["checkpoint"]["checkpoint_id"] for state in states],
+                "cron_id": [cron["cron_id"]],
+                "as_node": ["one", "ask", "__start__", "__input__"],
+            }
+        )
+
+
+class Fuzzer:
+    """Sends requests and keeps the complaints: a 500, an answer that does not come, a connection that breaks."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.sent = 0
+        self.complaints: list[str] = []
+        self._client = httpx.Client(base_url=url, timeout=PATIENCE)
+        self._operations = [
+            found.ok()
+            for found in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations()
+        ]
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._client.close()
+
+    def run(self, modes: tuple[GenerationMode, ...], examples: int, *, repeatable: bool) -> None:
+        """So many requests to every operation, each kind."""
+        for operation in self._operations:
+            scene = Scene.of(self._client)
+            for mode in modes:
+                self._attack(operation, mode, scene, examples, repeatable)
+
+    def _attack(
+        self, operation: Any, mode: GenerationMode, scene: Scene, examples: int, repeatable: bool
+    ) -> None:
+        @settings(
+            max_examples=examples,
+            derandomize=repeatable,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+        )
+        @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
+        def one(case: Case, data: st.DataObject) -> None:
+            familiar(case, scene, lambda known: data.draw(st.none() | st.sampled_from(known)))
+            self._send(operation.label, case)
+
+        # An operation without parameters and body has nothing that could be wrong.
+        with suppress(Unsatisfiable):
+            one()
+
+    def _send(self, label: str, case: Case) -> None:
+        request = case.as_transport_kwargs(base_url=self.url)
+        wanted = {key: request[key] for key in ("method", "url", "params", "headers", "json") if key in request}
+        if "data" in request:
+            wanted["content"] = request["data"]
+        self.sent += 1
+        try:
+            with self._client.stream(**wanted) as answer:
+                if answer.status_code == 500:
+                    self.complaints.append(f"{case.as_curl_command()}\n    500 {answer.read().decode()}")
+                elif label not in ENDLESS and not ends(answer.iter_raw()):
+                    self.complaints.append(f"{case.as_curl_command()}\n    does not end")
+        except httpx.TransportError as error:
+            self.complaints.append(f"{case.as_curl_command()}\n    {error!r}")
+
+
+def ends(pieces: Iterator[bytes]) -> bool:
+    """Whether a body ends in time. Heartbeats let us look at the clock."""
+    deadline = time.monotonic() + PATIENCE
+    return all(time.monotonic() < deadline for _ in pieces)
+
+
+def familiar(case: Case, scene: Scene, choose: Callable[[list[str]], str | None]) -> None:
+    """Put things that exist in place of most ids, and nothing into the far future."""
+    for holder in (case.path_parameters, case.query, *objects(case.body)):
+        for name, value in list((holder or {}).items()):
+            known = scene.ids.get(name) and choose(scene.ids[name])
+            if known:
+                holder[name] = [known] if name.endswith("_ids") else known
+            elif name == "after_seconds" and isinstance(value, int | float):
+                holder[name] = 0
+
+
+def objects(body: Any) -> Iterator[dict[str, Any]]:
+    """The objects at the top of a body, or of a list of them, and those right below."""
+    for one in body if isinstance(body, list) else [body]:
+        if isinstance(one, dict):
+            yield one
+            yield from (below for below in one.values() if isinstance(below, dict))
