@@ -43,7 +43,7 @@ class AssistantTable:
 
     async def get(self, assistant_id: str, visible: MetadataFilter = EVERYTHING) -> Assistant | None:
         """See `AssistantRows`."""
-        return await self._db.read(lambda: _get(self._dialect, assistant_id, visible))
+        return await self._db.glance(lambda: _get(self._dialect, assistant_id, visible))
 
     async def update(
         self, assistant_id: str, change: AssistantChange, visible: MetadataFilter = EVERYTHING

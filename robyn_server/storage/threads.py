@@ -57,7 +57,7 @@ class ThreadTable:
 
     async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None:
         """See `ThreadRows`."""
-        return await self._db.read(lambda: _get(self._dialect, thread_id, visible))
+        return await self._db.glance(lambda: _get(self._dialect, thread_id, visible))
 
     async def patch(
         self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING

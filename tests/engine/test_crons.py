@@ -75,10 +75,14 @@ async def test_secrets_are_sealed_and_not_in_the_payload(engine, parts):
     )
     assert "apiKeys" not in str(made.payload)
     await engine.crons.update(made.cron_id, {"metadata": {"supabaseAccessToken": "jwt"}})
+    await engine.crons.update(made.cron_id, {"config": {"configurable": {"custom_api_key": "c"}}})
     kept = (await engine.crons.get(made.cron_id)).secrets
     assert kept is not None
     opened = orjson.loads(parts.sealer.open(kept))
-    assert opened == {"configurable": {"apiKeys": {"X": "sk"}}, "metadata": {"supabaseAccessToken": "jwt"}}
+    assert opened == {
+        "configurable": {"apiKeys": {"X": "sk"}, "custom_api_key": "c"},
+        "metadata": {"supabaseAccessToken": "jwt"},
+    }
 
 
 async def test_search_and_count(engine):
@@ -148,7 +152,11 @@ async def test_foreign_crons_look_missing(acting_for):
 async def test_the_run_of_a_cron_has_its_secrets_and_its_owner(acting_for, parts):
     ann, bob = acting_for("ann"), acting_for("bob")
     thread = await ann.threads.create()
-    body = {"assistant_id": "steps", "schedule": "* * * * *", "config": {"configurable": {"apiKeys": {"K": "k"}}}}
+    body = {
+        "assistant_id": "steps",
+        "schedule": "* * * * *",
+        "config": {"configurable": {"apiKeys": {"K": "k"}}},
+    }
     await ann.crons.create(body, thread_id=thread.thread_id)
     await CronScheduler(ann).run_once(now() + timedelta(minutes=10))
     [run] = await parts.storage.runs.search(RunSearch(thread.thread_id))

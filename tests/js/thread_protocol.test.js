@@ -21,7 +21,7 @@ withBothSdks((sdk, client) => {
   test("a question is asked and answered", options, async () => {
     const thread = client.threads.stream({ assistantId: "interrupting" });
     await thread.run.start({ input: { log: [] } });
-    for await (const values of thread.values) if (thread.interrupted) break;
+    for await (const _ of thread.values) if (thread.interrupted) break;
     const [asked] = thread.interrupts;
     assert.deepEqual(asked.payload, { question: "which?" });
     const { interruptId, namespace } = asked;
@@ -31,12 +31,12 @@ withBothSdks((sdk, client) => {
     await thread.close();
   });
 
-  test("a tool call and a named channel", options, async () => {
+  test("a tool call", options, async () => {
     const thread = client.threads.stream({ assistantId: "all_channels" });
     await thread.run.start({ input: human("hi") });
-    const names = [];
-    for await (const call of thread.toolCalls) names.push(call.name);
-    assert.deepEqual(names, ["double"]);
+    const names = new Set();
+    for await (const call of thread.toolCalls) names.add(call.name);
+    assert.deepEqual([...names], ["double"]);
     await thread.close();
   });
 });
