@@ -166,11 +166,7 @@ class Runs:
         decided = admitted(
             body,
             assistant,
-            # The thread belongs to the run's graph from now on; a stateless run has no thread to tell of one.
-            {
-                **(thread.metadata if thread else {}),
-                **({} if stateless else {"graph_id": assistant.graph_id}),
-            },
+            {} if stateless else _thread_metadata(thread, assistant),
             thread.config if thread else {},
             {"run_id": admission.run_id, "thread_id": admission.thread_id},
             self._access.caller,
@@ -381,6 +377,14 @@ class Runs:
             return
         await self._parts.storage.checkpoints.delete_run(thread_id, run_id)
         await self._parts.storage.runs.delete(run_id)
+
+
+def _thread_metadata(thread: Thread | None, assistant: Assistant) -> JsonObject:
+    """What the run's metadata take over from its thread. One that nothing runs on belongs to the run's graph from now
+    on, a busy one only when the run begins."""
+    if thread is not None and thread.status == "busy":
+        return thread.metadata
+    return {**(thread.metadata if thread else {}), "graph_id": assistant.graph_id}
 
 
 def _kwargs(body: JsonObject, config: JsonObject, context: JsonObject, temporary: bool) -> JsonObject:
