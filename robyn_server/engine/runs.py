@@ -35,6 +35,7 @@ ALL_FINISHED = (
     "deleted or completed."
 )
 MOST_LISTED = 5_000
+LONGEST_DELAY_SECONDS = 100 * 366 * 86_400.0
 CANCEL_ROUTE = "POST /threads/{thread_id}/runs/{run_id}/cancel"
 STRATEGIES: Mapping[str, MultitaskStrategy] = {
     "reject": "reject", "enqueue": "enqueue", "interrupt": "interrupt", "rollback": "rollback",
@@ -185,7 +186,7 @@ class Runs:
             kwargs=kwargs,
             caller=self._access.caller.to_json(),
             multitask_strategy=STRATEGIES.get(str(body.get("multitask_strategy")), "enqueue"),
-            after_seconds=float(body.get("after_seconds") or 0),
+            after_seconds=min(max(float(body.get("after_seconds") or 0), 0.0), LONGEST_DELAY_SECONDS),
             resumable=kwargs["resumable"],
             temporary=temporary,
             webhook=body.get("webhook"),

@@ -8,10 +8,10 @@ from robyn_server.errors import Unavailable
 from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
 from robyn_server.storage.event_spill import EVENTS_FILE
 from robyn_server.storage.migrations import APP_FILE
-from robyn_server.storage.store import STORE_FILE
+from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
 
 # The rows first: a checkpoint newer than its run's row is what a crash leaves too, and is recovered from.
-FILES = (APP_FILE, CHECKPOINTS_FILE, STORE_FILE, EVENTS_FILE)
+FILES = (APP_FILE, CHECKPOINTS_FILE, STORE_FILE, DOCUMENTS_FILE, EVENTS_FILE)
 
 
 def back_up(data_dir: Path, target: Path) -> list[Path]:

@@ -11,11 +11,12 @@ from robyn_server.storage.backup import back_up
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
+from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
+from robyn_server.storage.store import DOCUMENTS_FILE, SqliteStore, StoreOptions, open_store
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -28,6 +29,8 @@ class SqliteStorage:
         db: SqliteDb,
         checkpoints: SqliteCheckpoints,
         store: SqliteStore,
+        documents: SqliteStore,
+        embedder: str,
         pending_per_thread: int,
     ) -> None:
         self._data_dir = data_dir
@@ -39,6 +42,8 @@ class SqliteStorage:
         self.crons = CronTable(db)
         self.checkpoints = checkpoints
         self.store = store
+        self.documents = documents
+        self.embedder = embedder
         self.description = f"SQLite in {data_dir}"
 
     async def sweep_store(self) -> int:
@@ -57,6 +62,7 @@ class SqliteStorage:
         """See `Storage`. May be called twice."""
         try:
             await self.store.close()
+            await self.documents.close()
             await self.checkpoints.close()
         finally:
             await self._db.close()
@@ -76,8 +82,15 @@ async def open_storage(settings: Settings, store: StoreOptions | None = None) ->
         )
         opened.push_async_callback(checkpoints.close)
         memory = await open_store(data_dir, store or StoreOptions(), synchronous=synchronous)
+        opened.push_async_callback(memory.close)
+        embedding = DocumentEmbedding.from_settings(settings)
+        documents = await open_store(
+            data_dir, StoreOptions(index=embedding.index), synchronous=synchronous, file=DOCUMENTS_FILE
+        )
         opened.pop_all()
-    return SqliteStorage(data_dir, db, checkpoints, memory, settings.pending_per_thread)
+    return SqliteStorage(
+        data_dir, db, checkpoints, memory, documents, embedding.name, settings.pending_per_thread
+    )
 
 
 def _version() -> Transition[int]:

@@ -162,12 +162,15 @@ class Executor:
             return True
         if isinstance(job.stop, ShuttingDown) and isinstance(failure, asyncio.CancelledError):
             await queue.hand_back(run)
+            self._parts.notifier.run_queued()
             hooks.handed_back(run)
             return True
         if job.stop is None and failure is not None and _is_infrastructure(failure):
             error = public_error(failure)
             if await queue.retry(run, RETRY_AFTER, error, self._parts.settings.run_retries):
                 logger.warning("Run will be tried again", extra={"run_id": run.run_id}, exc_info=failure)
+                # It is due soon: whoever claims has to learn when.
+                self._parts.notifier.run_queued()
                 hooks.retrying(run, failure)
                 return True
         return False
@@ -200,15 +203,15 @@ class Executor:
             # Frames before status: who comes back to a run that has ended must find the last of them.
             await parts.log.kept()
         # Status before the closing entry: a reader who sees the end may resume the thread at once.
-        if not await parts.storage.queue.finish(run, ending):
+        finished = await parts.storage.queue.finish(run, ending)
+        if finished is None:
             parts.hooks.lost(run)
             # Asked to roll back at the last moment? Then the thread waits for nothing but this.
             await LeaseSweeper(parts).run_once(now())
             return
-        if run.temporary:
-            await parts.storage.threads.delete(run.thread_id)
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
-        parts.notifier.run_queued()
+        if finished.more_waits:
+            parts.notifier.run_queued()
         parts.hooks.finished(run, ending, now())
 
 

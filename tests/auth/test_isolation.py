@@ -49,7 +49,9 @@ def answer(http: httpx.Client, row: Row, things: object, headers: dict[str, str]
     """Status and text; of a stream without an end the status."""
     ask = row.ask(things)
     sent = {**ask.headers, **headers}
-    with http.stream(row.method, ask.path, json=ask.json, params=ask.params, headers=sent) as response:
+    with http.stream(
+        row.method, ask.path, json=ask.json, files=ask.files, params=ask.params, headers=sent
+    ) as response:
         endless = row.endless and response.status_code == 200
         return response.status_code, "" if endless else response.read().decode()
 

@@ -92,7 +92,9 @@ class Place:
         # What may be kept is found like this, so what must not be would be found too.
         until(lambda: ANN in self.server.output(), "the access log names nobody")
         contents = {path.name: path.read_bytes() for path in (*files, self.server.log)}
-        assert any(name.startswith("app.db") and ANN.encode() in content for name, content in contents.items())
+        assert any(
+            name.startswith("app.db") and ANN.encode() in content for name, content in contents.items()
+        )
         return [found for name, content in contents.items() for found in secrets.found_in(name, content)]
 
     def sealed(self, run_id: str) -> bytes | None:
