@@ -1,5 +1,6 @@
 """Runs: create, follow, wait for, list, cancel, delete."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from robyn_server.resources.run import EndedRun, Ending, NewRun, Queued, Run, Ru
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction, MultitaskStrategy
 from robyn_server.resources.thread import Thread
 from robyn_server.resources.types import Json, JsonObject
+
+logger = logging.getLogger(__name__)
 
 NO_THREAD_OR_ASSISTANT = "Thread or assistant not found."
 NOTHING_FOUND = "No runs found to cancel."
@@ -207,6 +210,10 @@ class Runs:
             None if temporary else ttl_rules(parts.settings, parts.config_file).default,
         )
         queued = await parts.storage.queue.create(new, for_thread, admission.visible)
+        if body.get("feedback_keys"):
+            logger.info(
+                "feedback_keys are ignored: this server has no feedback", extra={"run_id": new.run_id}
+            )
         self._tell(queued)
         return queued.run
 

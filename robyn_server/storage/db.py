@@ -33,6 +33,8 @@ class Db(Protocol):
     cannot be used now (a full disk, a lock that is not given up, a closed database); nothing is kept then."""
 
     dialect: Dialect
+    alone: bool
+    """Whether no other process writes to the database, so that what was read may be remembered."""
 
     async def read(self, start: Start[T]) -> T:
         """Run a transition that changes nothing, on one snapshot."""

@@ -121,6 +121,9 @@ class _Outcome:
 class SqliteDb:
     """One database file. May be used from several event loops (the heartbeat has its own)."""
 
+    alone = True
+    """See `Db`: a server holds its data directory."""
+
     def __init__(self, path: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> None:
         self.dialect: Dialect = SqliteDialect()
         self._path = path

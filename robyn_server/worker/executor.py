@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import context_for_graph, executed
 from robyn_server.errors import Unavailable
+from robyn_server.observability.tracing import traced
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.failure import public_error
@@ -57,7 +58,8 @@ class Executor:
         self._parts.hooks.started(run)
         await self._parts.log.tail(run.thread_id)
         mapper = self._mapper(run)
-        job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
+        with traced(run.kwargs["config"]["configurable"]):
+            job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
         if job.stop is not None:
             job.stop_for(job.stop)
         failure = await self._outcome(job)

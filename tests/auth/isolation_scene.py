@@ -196,7 +196,8 @@ class Row:
     """How one route answers whom. `ask` takes `Things` or `Nothing`.
 
     `seen`: whether an answer shows something of Ann's, by default her mark. `endless`: a stream without an end.
-    `like_nothing`: a stranger hears what he would hear of something that does not exist. `hers_shows`: Ann's own
+    `like_nothing`: a stranger hears what he would hear of something that does not exist (not so where that is made, or
+    where nothing is named). `hers_shows`: Ann's own
     answer is something to be seen.
     """
 

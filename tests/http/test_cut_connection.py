@@ -1,4 +1,4 @@
-"""A connection that is cut in the middle of a stream: the Python SDK comes back for the rest, and gets all of it once."""
+"""A connection cut in the middle of a stream: the Python SDK comes back for the rest, and gets all of it once."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.server_process import ServerProcess
 CUTS = {"in a frame": [2500, 1700, 1300], "before a whole frame came": [2500, 650]}
 """The first leaves the headers and a frame with an id: before one there is nothing to come back to."""
 
-STORY = {"messages": [{"type": "human", "content": "tell"}], "pause": 0.03}
+STORY: dict[str, Any] = {"messages": [{"type": "human", "content": "tell"}], "pause": 0.03}
 ASKED: dict[str, Any] = {
     "input": STORY,
     "stream_mode": ["values", "messages-tuple"],
@@ -43,7 +43,9 @@ async def test_a_stream_goes_on_where_it_was_cut(
     assert len(seen[-1].data["messages"]) == 4
 
 
-async def test_a_joined_stream_goes_on_where_it_was_cut(client: LangGraphClient, server: ServerProcess) -> None:
+async def test_a_joined_stream_goes_on_where_it_was_cut(
+    client: LangGraphClient, server: ServerProcess
+) -> None:
     thread = await client.threads.create()
     run = await client.runs.create(
         thread["thread_id"], "storyteller", input=STORY, stream_mode="messages-tuple", stream_resumable=True

@@ -63,16 +63,23 @@ async def test_context_and_configurable_mirror_each_other(client: LangGraphClien
 
 
 async def test_the_recursion_limit(client: LangGraphClient) -> None:
-    assert (await seen_by(client))["recursion_limit"] == 10_007
-    ended = await client.runs.wait(
-        await thread_of(client), "slow", input={"pause": 0, "rounds": 60}, config={"recursion_limit": 100}
-    )
-    assert isinstance(ended, dict) and len(ended["log"]) == 60
+    ended = await client.runs.wait(None, "slow", input={"pause": 0, "rounds": 300})
+    assert isinstance(ended, dict) and len(ended["log"]) == 300
     failed = await client.runs.wait(
-        await thread_of(client), "slow", input={"pause": 0, "rounds": 60},
-        config={"recursion_limit": 3}, raise_error=False,
-    )  # fmt: skip
+        None, "slow", input={"pause": 0, "rounds": 60}, config={"recursion_limit": 3}, raise_error=False
+    )
     assert isinstance(failed, dict) and failed["__error__"]["error"] == "GraphRecursionError"
+
+
+async def test_the_recursion_limit_of_the_operator(server_factory: Callable[..., ServerProcess]) -> None:
+    server = server_factory(environ={"LANGGRAPH_DEFAULT_RECURSION_LIMIT": "7"}).start()
+    async with server.sdk() as client:
+        given = {"pause": 0, "rounds": 20}
+        failed = await client.runs.wait(None, "slow", input=given, raise_error=False)
+        assert isinstance(failed, dict) and "limit of 7" in failed["__error__"]["message"]
+        mine = await client.runs.wait(None, "slow", input=given, config={"recursion_limit": 50})
+        assert isinstance(mine, dict) and len(mine["log"]) == 20
+    server.stop()
 
 
 async def test_headers_stay_outside_unless_they_are_named(
@@ -87,7 +94,7 @@ async def test_headers_stay_outside_unless_they_are_named(
     config["http"] = {"configurable_headers": {"includes": ["x-*"], "excludes": ["x-private", "x-api-key"]}}
     named = tmp_path / "langgraph.json"
     named.write_text(json.dumps(config))
-    open_minded = server_factory(config=named, environ={"LANGGRAPH_DEFAULT_RECURSION_LIMIT": "77"}).start()
+    open_minded = server_factory(config=named).start()
     seen = {}
     for serving in (server, open_minded):
         with serving.http() as http:
@@ -98,7 +105,6 @@ async def test_headers_stay_outside_unless_they_are_named(
     closed, opened = seen[server]["configurable"], seen[open_minded]["configurable"]
     assert {name for name in sent if name in closed} == {"langsmith-trace"}
     assert {name for name in sent if name in opened} == {"langsmith-trace", "x-tenant"}
-    assert seen[open_minded]["recursion_limit"] == 77
     open_minded.stop()
 
 
@@ -154,7 +160,7 @@ async def test_durability(server: ServerProcess, options: dict[str, Any], kept: 
         thread_id = http.post("/threads", json={}).json()["thread_id"]
         body = {"assistant_id": "steps", "input": {"log": []}, **options}
         assert http.post(f"/threads/{thread_id}/runs/wait", json=body).json() == {"log": STEPS}
-        assert len(http.post(f"/threads/{thread_id}/history", json={}).json()) == kept
+        assert len(http.post(f"/threads/{thread_id}/history", json={"limit": 10}).json()) == kept
         # With nothing kept on the way, a question is kept at the end all the same.
         body = {"assistant_id": "interrupting", "input": {"log": []}, **options}
         thread_id = http.post("/threads", json={}).json()["thread_id"]

@@ -4,7 +4,7 @@ import operator
 from typing import Annotated, Any, TypedDict
 
 from graphs import SENTENCE, Chat, Log, row, says
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
@@ -21,15 +21,14 @@ class Context(TypedDict, total=False):
 
 
 async def _reveal(state: Seen, config: RunnableConfig, runtime: Runtime[Context]) -> Seen:
-    hidden = ("__pregel", "langgraph_auth")
-    facts = {k: v for k, v in config["configurable"].items() if not k.startswith(hidden)}
-    plain = {k: v for k, v in facts.items() if v is None or isinstance(v, str | int | float | bool)}
+    given = config["configurable"].items()
+    plain = {name: value for name, value in given if isinstance(value, str | int | float | bool)}
     return {
         "seen": {
             "configurable": plain,
             "metadata": dict(config["metadata"]),
             "context": dict(runtime.context or {}),
-            "recursion_limit": config["recursion_limit"],
+            "recursion_limit": config.get("recursion_limit"),
             "tags": list(config.get("tags") or ()),
         }
     }
@@ -103,3 +102,15 @@ async def _speak(state: Chat, config: RunnableConfig) -> dict[str, Any]:
 
 undertone = row(Chat, ("speak", _speak)).compile()
 """Two models, one of them tagged `nostream`, whose answer never becomes a message."""
+
+
+async def _chain(state: Chat, config: RunnableConfig) -> dict[str, Any]:
+    chain = RunnableLambda(lambda messages: messages).with_config(run_name="passed on") | _loud
+    said = await chain.ainvoke(state["messages"], config)
+    if state["messages"][-1].text == "spill it":
+        raise ValueError(f"cannot go on with {config['configurable']!r}")
+    return {"messages": [said]}
+
+
+chained = row(Chat, ("chain", _chain)).compile()
+"""A chain of LangChain's in a node: its tracer copies what stands in configurable. Asked to, it fails with all of it."""
