@@ -31,6 +31,7 @@ from robyn_server.worker.duties.cron_scheduler import CronScheduler
 from robyn_server.worker.duties.event_sweeper import EventSweeper
 from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
 from robyn_server.worker.duties.loop import Duty, DutyLoop
+from robyn_server.worker.duties.loop_lag import LoopLag
 from robyn_server.worker.duties.run_sweeper import RunSweeper
 from robyn_server.worker.duties.store_sweeper import StoreSweeper
 from robyn_server.worker.duties.thread_sweeper import ThreadSweeper
@@ -146,6 +147,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         ThreadSweeper(parts),
         StoreSweeper(parts),
         EventSweeper(log, spill, settings),
+        LoopLag(metrics),
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))

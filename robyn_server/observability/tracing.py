@@ -1,7 +1,7 @@
 """Traces of runs, for LangSmith or an OpenTelemetry collector, without secrets.
 
-The LangSmith SDK reads LANGSMITH_* and OTEL_* itself and sends in the background: a run waits for nothing here, and does
-not notice when nobody answers.
+The LangSmith SDK reads LANGSMITH_* and OTEL_* itself and sends in the background: a run waits for nothing here, and
+does not notice when nobody answers.
 """
 
 import asyncio

@@ -66,9 +66,7 @@ class AssistantTable:
         self, assistant_id: str, change: AssistantChange, visible: MetadataFilter = EVERYTHING
     ) -> Assistant | None:
         """See `AssistantRows`."""
-        return await self._change(
-            assistant_id, lambda: _update(self._dialect, assistant_id, change, visible)
-        )
+        return await self._change(assistant_id, lambda: _update(self._dialect, assistant_id, change, visible))
 
     async def delete(self, assistant_id: str, visible: MetadataFilter = EVERYTHING) -> bool:
         """See `AssistantRows`."""

@@ -49,6 +49,8 @@ _INSERT = (
     " ON CONFLICT DO NOTHING"
 )
 
+_LAST = "SELECT id_ms, id_seq FROM event WHERE thread_id = ? ORDER BY id_ms DESC, id_seq DESC LIMIT 1"
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -79,6 +81,8 @@ class SqliteSpill:
         self._path = path
         self._writing = _open(path)
         self._reading = connect(path)
+        self._glancing = connect(path)
+        self._glancing.execute("PRAGMA busy_timeout = 0")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="spill-reader")
         self._changed = threading.Condition()
         self._pending: list[Entry | _Call] = []
@@ -131,10 +135,13 @@ class SqliteSpill:
 
     async def last(self, thread_id: str) -> EventId | None:
         """The newest stored id of a thread."""
-        rows = await self._select(
-            "SELECT id_ms, id_seq FROM event WHERE thread_id = ? ORDER BY id_ms DESC, id_seq DESC LIMIT 1",
-            (thread_id,),
-        )
+        # One step in an index, on every run of a thread: done here, where handing it to the reader would cost more.
+        if self._closing:
+            raise Unavailable("The event spill is closed.")
+        try:
+            rows = self._glancing.execute(_LAST, (thread_id,)).fetchall()
+        except sqlite3.OperationalError:
+            rows = await self._select(_LAST, (thread_id,))
         return EventId(*rows[0]) if rows else None
 
     async def forget_thread(self, thread_id: str) -> None:
@@ -163,6 +170,7 @@ class SqliteSpill:
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._reader.shutdown)
         self._reading.close()
+        self._glancing.close()
 
     async def _select(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         if self._closing:

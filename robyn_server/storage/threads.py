@@ -23,6 +23,8 @@ _TIMES = frozenset({"created_at", "updated_at", "state_updated_at", "expires_at"
 _JSON = frozenset({"metadata", "config", "interrupts", "error"})
 _FLAGS = frozenset({"settled", "copied"})
 
+_RETURNED = ", ".join(f'"{name}"' for name in _NAMES)
+
 
 def _columns(*, with_values: bool = True) -> str:
     return ", ".join(_column(name, with_values) for name in _NAMES)
@@ -137,7 +139,7 @@ def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
         "INSERT INTO thread AS t (thread_id, status, last_failed, has_next, settled, copied, created_at,"
         " updated_at, state_updated_at, ttl_seconds, ttl_strategy, expires_at, metadata, config, interrupts)"
         f" VALUES (?, ?, FALSE, FALSE, FALSE, ?, {dialect.now}, {dialect.now}, {dialect.now}, ?, ?,"
-        f" {dialect.plus('?')}, ?, ?, ?) ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id",
+        f" {dialect.plus('?')}, ?, ?, ?) ON CONFLICT (thread_id) DO NOTHING RETURNING {_RETURNED}",
         (
             new.thread_id,
             idle,
@@ -152,8 +154,8 @@ def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
     )
     if not rows:
         return None
-    yield from write_index(dialect, "thread", new.thread_id, new.metadata)
-    return (yield from _get(dialect, new.thread_id, EVERYTHING))
+    yield from write_index(dialect, "thread", new.thread_id, new.metadata, new=True)
+    return _read(dialect, rows[0])
 
 
 def _get(

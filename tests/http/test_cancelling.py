@@ -10,7 +10,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError
 
 from tests.http.test_multitask import busy
-from tests.http.test_runs import SLOW, STEPS, thread_of, until_status
+from tests.http.test_runs import SLOW, STEPS, thread_of
 from tests.server_process import ServerProcess
 from tests.waiting import eventually
 

@@ -128,9 +128,7 @@ async def test_a_rollback_takes_back_an_answer(client: LangGraphClient) -> None:
     thread_id = await thread_of(client)
     await client.runs.wait(thread_id, "interrupting", input={"log": []})
     question = (await client.threads.get_state(thread_id))["checkpoint"]
-    held = await client.runs.create(
-        thread_id, "interrupting", command={"resume": "no"}, after_seconds=600
-    )
+    held = await client.runs.create(thread_id, "interrupting", command={"resume": "no"}, after_seconds=600)
     answer = await client.runs.wait(
         thread_id, "interrupting", command={"resume": "yes"}, multitask_strategy="rollback"
     )

@@ -24,7 +24,12 @@ SPELLINGS = (
     "stream_mode=",
     "",
 )
-SHOWN = ({"values"}, *[{"values", "custom"}] * 3, {"values"}, *[{"metadata", "values", "updates", "custom"}] * 2)
+SHOWN = (
+    {"values"},
+    *[{"values", "custom"}] * 3,
+    {"values"},
+    *[{"metadata", "values", "updates", "custom"}] * 2,
+)
 
 
 @pytest.fixture
@@ -44,7 +49,9 @@ async def told(
 def frames(text: str) -> list[tuple[str, Any, str | None]]:
     found = []
     for frame in text.split("\r\n\r\n"):
-        fields = dict(line.split(": ", 1) for line in frame.split("\r\n") if line and not line.startswith(":"))
+        fields = dict(
+            line.split(": ", 1) for line in frame.split("\r\n") if line and not line.startswith(":")
+        )
         if fields:
             found.append((fields["event"], json.loads(fields["data"]), fields.get("id")))
     return found

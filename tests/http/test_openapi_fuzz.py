@@ -21,9 +21,9 @@ def fuzzer(server_factory: Callable[..., ServerProcess]) -> Iterator[Fuzzer]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_request_breaks_the_server(fuzzer: Fuzzer, kind: Kind) -> None:
-    fuzzer.run(kind, 6, repeatable=True)
+    fuzzer.run(kind, 10, repeatable=True)
     assert not fuzzer.complaints, "\n".join(fuzzer.complaints)
-    assert fuzzer.sent > 200
+    assert fuzzer.sent > 300
 
 
 @pytest.mark.soak

@@ -14,7 +14,6 @@ from tests.http.test_runs import STEPS
 from tests.project.graphs import Log, row, says
 from tests.server_process import ServerProcess
 
-
 Remote: TypeAlias = Callable[[str], RemoteGraph]
 
 
@@ -74,8 +73,9 @@ async def test_its_state_is_read_and_written(remote: Remote, thread: RunnableCon
     assert (state.values, state.next) == ({"log": STEPS}, ())
     history = [one async for one in steps.aget_state_history(thread)]
     assert [one.values.get("log") for one in history] == [STEPS, ["one", "two"], ["one"], [], []]
-    assert history[0].parent_config["configurable"]["checkpoint_id"] == (
-        history[1].config["configurable"]["checkpoint_id"]
+    assert (
+        history[0].parent_config["configurable"]["checkpoint_id"]
+        == (history[1].config["configurable"]["checkpoint_id"])
     )
     assert [one.values for one in steps.get_state_history(thread, limit=2)] == [
         one.values for one in history[:2]
@@ -116,13 +116,9 @@ async def test_it_is_a_node_of_another_graph(remote: Remote) -> None:
     config: RunnableConfig = {"configurable": {"thread_id": str(uuid.uuid4())}}
     parts = [
         (len(namespace), data)
-        async for namespace, data in graph.astream(
-            {"log": []}, config, stream_mode="updates", subgraphs=True
-        )
+        async for namespace, data in graph.astream({"log": []}, config, stream_mode="updates", subgraphs=True)
     ]
-    assert [data for depth, data in parts if depth] == [
-        {word: {"log": [word]}} for word in STEPS
-    ], parts
+    assert [data for depth, data in parts if depth] == [{word: {"log": [word]}} for word in STEPS], parts
     values = (await graph.aget_state(config)).values["log"]
     assert values[-1] == "back"
     assert [word for word in values if word in STEPS] == STEPS

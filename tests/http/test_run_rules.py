@@ -1,6 +1,5 @@
 """What a run is given and what it is bound by: config, headers, limits, durability, and what is only noted."""
 
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -12,8 +11,9 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.schema import Config
 
+from tests.http.projects import project
 from tests.http.test_runs import STEPS, thread_of, until_status
-from tests.server_process import PROJECT, ServerProcess
+from tests.server_process import ServerProcess
 from tests.waiting import until
 
 
@@ -28,7 +28,9 @@ async def seen_by(client: LangGraphClient, assistant: str = "reveals", **options
 
 async def test_config_of_assistant_and_run(client: LangGraphClient) -> None:
     given: Config = {"tags": ["mine"], "recursion_limit": 33, "configurable": {"a": 1, "b": 1}}
-    assistant = await client.assistants.create("reveals", config=given, metadata={"from": "assistant", "x": 1})
+    assistant = await client.assistants.create(
+        "reveals", config=given, metadata={"from": "assistant", "x": 1}
+    )
     assistant_id = assistant["assistant_id"]
     thread_id = await thread_of(client)
     seen = await seen_by(
@@ -86,14 +88,8 @@ async def test_headers_stay_outside_unless_they_are_named(
     server: ServerProcess, server_factory: Callable[..., ServerProcess], tmp_path: Path
 ) -> None:
     sent = {"x-tenant": "t1", "x-private": "p", "x-api-key": "k", "langsmith-trace": "20260101T000000000000Z"}
-    config = json.loads(PROJECT.read_text())
-    config["graphs"] = {
-        name: f"{PROJECT.parent}/{place.removeprefix('./')}" for name, place in config["graphs"].items()
-    }
-    config["dependencies"] = [str(PROJECT.parent)]
-    config["http"] = {"configurable_headers": {"includes": ["x-*"], "excludes": ["x-private", "x-api-key"]}}
-    named = tmp_path / "langgraph.json"
-    named.write_text(json.dumps(config))
+    rules = {"includes": ["x-*"], "excludes": ["x-private", "x-api-key"]}
+    named = project(tmp_path / "named", http={"configurable_headers": rules})
     open_minded = server_factory(config=named).start()
     seen = {}
     for serving in (server, open_minded):
@@ -191,3 +187,35 @@ async def test_a_later_run_holds_its_thread(client: LangGraphClient) -> None:
     assert time.monotonic() - began >= 1.0
     past = await client.runs.create(thread_id, "steps", input={"log": []}, after_seconds=-5)
     await until_status(client, thread_id, past["run_id"], "success", within=2)
+
+
+def left_alone(server: ServerProcess, how: str, on_disconnect: str | None) -> tuple[str, str]:
+    """Begin to wait for a run, or to look on, and hang up: the thread and the run."""
+    body: dict[str, Any] = {"assistant_id": "slow", "input": {"pause": 0.1, "rounds": 150}}
+    with server.http(timeout=1.0) as http:
+        thread_id = http.post("/threads", json={}).json()["thread_id"]
+        if how == "wait":
+            body |= {"on_disconnect": on_disconnect} if on_disconnect else {}
+            with pytest.raises(httpx.ReadTimeout):
+                http.post(f"/threads/{thread_id}/runs/wait", json=body)
+            run_id = http.get(f"/threads/{thread_id}/runs").json()[0]["run_id"]
+        else:
+            run_id = http.post(f"/threads/{thread_id}/runs", json=body).json()["run_id"]
+            query = {"cancel_on_disconnect": "true"} if on_disconnect == "cancel" else {}
+            with http.stream("GET", f"/threads/{thread_id}/runs/{run_id}/{how}", params=query) as answer:
+                if how == "stream":
+                    next(answer.iter_bytes())
+    return thread_id, run_id
+
+
+async def test_who_hangs_up(server_factory: Callable[..., ServerProcess]) -> None:
+    # A client that has gone is noticed when it is written to.
+    environ = {"STREAM_HEARTBEAT_SECONDS": "0.5", "SHUTDOWN_GRACE_SECONDS": "0"}
+    server = server_factory(environ=environ).start()
+    async with server.sdk() as client:
+        for how in ("wait", "stream"):
+            stays, left = (left_alone(server, how, wish) for wish in (None, "cancel"))
+            await until_status(client, *left, "interrupted")
+            assert (await client.runs.get(*stays))["status"] == "running"
+            assert (await client.threads.get(left[0]))["error"]["error"] == "UserInterrupt"
+    server.stop()

@@ -10,11 +10,17 @@ import pytest
 from tests.auth.people import ANN, token
 from tests.fakes.trace_receiver import TraceReceiver, receiving
 from tests.server_process import ServerProcess
-from tests.waiting import free_port, until
+from tests.waiting import free_port
 
 SECRETS = {
     name: f"hush-{name}-{uuid.uuid4().hex}"
-    for name in ("custom_api_key", "supabaseAccessToken", "x-supabase-access-token", "my_word", "OPENAI_API_KEY")
+    for name in (
+        "custom_api_key",
+        "supabaseAccessToken",
+        "x-supabase-access-token",
+        "my_word",
+        "OPENAI_API_KEY",
+    )
 }
 JWT = token(ANN)
 ENVIRON = {"LANGSMITH_TRACING": "true", "SECRET_CONFIG_KEYS": "my_word", "SHUTDOWN_GRACE_SECONDS": "1"}
@@ -50,9 +56,12 @@ def run_all(server: ServerProcess) -> str:
     with server.http() as http:
         thread_id = http.post("/threads", json={}).json()["thread_id"]
         more = {"langsmith_tracer": {"project_name": "the-callers-project"}}
-        assert "__error__" not in http.post(
-            f"/threads/{thread_id}/runs/wait", json=body(f"my token is {JWT}", **more)
-        ).json()
+        assert (
+            "__error__"
+            not in http.post(
+                f"/threads/{thread_id}/runs/wait", json=body(f"my token is {JWT}", **more)
+            ).json()
+        )
         assert "__error__" in http.post(f"/threads/{thread_id}/runs/wait", json=body("spill it")).json()
         runs = http.get(f"/threads/{thread_id}/runs").json()
     assert [run["status"] for run in runs] == ["error", "success"]

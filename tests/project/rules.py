@@ -113,4 +113,5 @@ async def _chain(state: Chat, config: RunnableConfig) -> dict[str, Any]:
 
 
 chained = row(Chat, ("chain", _chain)).compile()
-"""A chain of LangChain's in a node: its tracer copies what stands in configurable. Asked to, it fails with all of it."""
+"""A chain of LangChain's in a node: its tracer copies what stands in configurable. Asked to, it fails with all of
+it."""
