@@ -7,7 +7,7 @@ from datetime import timedelta
 from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
-from robyn_server.errors import Conflict, InvalidRequest, NotFound
+from robyn_server.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 from robyn_server.resources.ids import canonical_id, new_id, random_id
 from robyn_server.resources.metadata_filter import EVERYTHING
 from robyn_server.resources.page import Page
@@ -152,7 +152,7 @@ class Threads:
         return len(found)
 
     async def search(self, query: ThreadSearch) -> Page[Thread]:
-        """Raises `InvalidRequest` for an id that is none."""
+        """Raises `InvalidRequest` for an id that is none, `Unprocessable` for `values` where they are encrypted."""
         return await self._rows.search(await self._allowed(query))
 
     async def count(self, query: ThreadSearch) -> int:
@@ -165,6 +165,8 @@ class Threads:
         return {"thread_id": thread_id, **await self._storage.checkpoints.storage(thread_id)}
 
     async def _allowed(self, query: ThreadSearch) -> ThreadSearch:
+        if query.values and self._storage.is_sealed:
+            raise Unprocessable("Threads cannot be searched by values: this server encrypts them.")
         ids: list[str] = []
         for text in query.ids:
             thread_id = canonical_id(text)

@@ -18,7 +18,8 @@ _NAMES = (
 COLUMNS = ", ".join(_NAMES)
 
 _TIMES = frozenset({"ends_at", "next_run_at", "created_at", "updated_at"})
-_JSON = frozenset({"payload", "metadata", "caller"})
+_JSON = frozenset({"metadata", "caller"})
+_PRIVATE = frozenset({"payload"})
 
 ORDERS = {
     "cron_id": (),
@@ -161,6 +162,8 @@ def _parameters(dialect: Dialect, cron: Cron) -> list[Any]:
 def _parameter(dialect: Dialect, name: str, value: Any) -> Any:
     if name in _TIMES:
         return dialect.moment(value)
+    if name in _PRIVATE:
+        return dialect.private(value)
     return dialect.json(value) if name in _JSON else value
 
 
@@ -170,5 +173,7 @@ def _read(dialect: Dialect, row: Row) -> Cron:
         fields[name] = dialect.read_moment(fields[name])
     for name in _JSON:
         fields[name] = dialect.read_json(fields[name])
+    for name in _PRIVATE:
+        fields[name] = dialect.read_private(fields[name])
     fields["enabled"] = bool(fields["enabled"])
     return Cron(**fields)

@@ -273,6 +273,10 @@ class Storage(Protocol):
     def description(self) -> str:
         """For the banner, e.g. `SQLite in ./.data`."""
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether what clients keep is encrypted, so that the database cannot search it."""
+
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""
 
