@@ -28,6 +28,7 @@ class Threads:
 
     def __init__(self, parts: Parts, access: Access) -> None:
         self._storage = parts.storage
+        self._locks = parts.thread_locks
         self._rows = parts.storage.threads
         self._notifier = parts.notifier
         self._log = parts.log
@@ -186,11 +187,12 @@ class Threads:
 
     async def _delete(self, thread_id: str) -> bool:
         """Whether it is gone; False leaves it to the thread sweeper."""
-        if not await self._stop(thread_id):
-            return False
-        await self._storage.checkpoints.delete_thread(thread_id)
-        await self._rows.delete(thread_id)
-        await self._log.forget_thread(thread_id)
+        async with self._locks.of(thread_id):
+            if not await self._stop(thread_id):
+                return False
+            await self._storage.checkpoints.delete_thread(thread_id)
+            await self._rows.delete(thread_id)
+            await self._log.forget_thread(thread_id)
         return True
 
     async def _stop(self, thread_id: str) -> bool:

@@ -117,7 +117,7 @@ async def test_a_crash_between_run_and_schedule_makes_no_second_run(engine, part
     later = now() + timedelta(minutes=10)
     await scheduler.run_once(later)
     # As the row was when the run had been made and the schedule had not moved on.
-    await parts.storage.crons.replace(made)
+    await parts.storage.crons.change(made.cron_id, lambda _: made)
     assert await scheduler.run_once(later) == 0
     assert len(await parts.storage.runs.search(RunSearch(thread.thread_id))) == 1
 
@@ -125,7 +125,7 @@ async def test_a_crash_between_run_and_schedule_makes_no_second_run(engine, part
 async def test_a_cron_that_cannot_fire_does_not_stop_the_others(engine, parts):
     broken = await engine.crons.create({"assistant_id": "steps", "schedule": "* * * * *"})
     payload = {**broken.payload, "assistant_id": random_id()}
-    await parts.storage.crons.replace(replace(broken, payload=payload))
+    await parts.storage.crons.change(broken.cron_id, lambda cron: replace(cron, payload=payload))
     await engine.crons.create({"assistant_id": "steps", "schedule": "* * * * *"})
     later = now() + timedelta(minutes=10)
     assert await CronScheduler(engine, timedelta(seconds=5)).run_once(later) == 1
@@ -148,7 +148,11 @@ async def test_foreign_crons_look_missing(acting_for):
 async def test_the_run_of_a_cron_has_its_secrets_and_its_owner(acting_for, parts):
     ann, bob = acting_for("ann"), acting_for("bob")
     thread = await ann.threads.create()
-    body = {"assistant_id": "steps", "schedule": "* * * * *", "config": {"configurable": {"apiKeys": {"K": "k"}}}}
+    body = {
+        "assistant_id": "steps",
+        "schedule": "* * * * *",
+        "config": {"configurable": {"apiKeys": {"K": "k"}}},
+    }
     await ann.crons.create(body, thread_id=thread.thread_id)
     await CronScheduler(ann).run_once(now() + timedelta(minutes=10))
     [run] = await parts.storage.runs.search(RunSearch(thread.thread_id))
