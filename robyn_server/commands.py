@@ -36,6 +36,8 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     # Held until this process ends, by whatever end.
     hold_data_dir(settings.data_dir)
     prepared = runtime.prepare(settings)
+    for warning in prepared.config_file.warnings:
+        logger.warning("%s", warning)
 
     def is_ready() -> None:
         ready()
