@@ -176,8 +176,9 @@ def main() -> None:
         print("|---|---|---|---|---|---|" + ("---|---|" if asked.against else ""))
         for case in CASES:
             rounds: list[list[Figures]] = [[] for _ in servers]
-            for _ in range(asked.rounds):
-                for server, found in zip(servers, rounds, strict=True):
+            for turn in range(asked.rounds):
+                pairs = list(zip(servers, rounds, strict=True))
+                for server, found in pairs if turn % 2 else reversed(pairs):
                     found.append(asyncio.run(measure(case, server)))
             figures = [median_of(found) for found in rounds]
             print(row(case.name, case.at_once, figures[0], figures[1] if asked.against else None), flush=True)

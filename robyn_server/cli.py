@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from robyn_server import __version__, garbage
+from robyn_server import __version__
 from robyn_server.errors import StartupError
 from robyn_server.file_watch import FileWatch
 from robyn_server.supervisor import Supervisor, Tie, tie_to_supervisor
@@ -56,6 +56,8 @@ def serve_here(arguments: argparse.Namespace, tie: Tie) -> int:
     """The server process."""
     # Until the server drains on signals, an interrupt ends it without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from robyn_server import garbage  # noqa: PLC0415 - not for the supervisor
+
     garbage.keep_all()
     from robyn_server import commands  # noqa: PLC0415 - seconds of imports, not for the supervisor
 

@@ -38,6 +38,8 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     # An agent may search the collections of its own server, if the operator names no other.
     environment.provide({"RAG_API_URL": base_url(settings)})
     prepared = runtime.prepare(settings)
+    for warning in prepared.config_file.warnings:
+        logger.warning("%s", warning)
 
     def is_ready() -> None:
         garbage.collect_what_is_new()

@@ -75,16 +75,12 @@ def read_object(config_path: Path) -> dict[str, Any]:
 
 
 def declared_env(config_path: Path, env: object) -> dict[str, str]:
-    """The `env` section: a file's path, relative to langgraph.json, or an object."""
+    """The `env` section: a file's path, relative to langgraph.json, or an object. A file that is missing counts as
+    empty: images get their variables from outside."""
     if env is None:
         return {}
     if isinstance(env, str):
-        file = config_path.parent / env
-        if not file.is_file():
-            raise StartupError(
-                f'"env" in {config_path} names {env}, which does not exist: create it or remove the key.'
-            )
-        return read_dotenv(file)
+        return read_dotenv(config_path.parent / env)
     if isinstance(env, dict):
         return {name: value if isinstance(value, str) else json.dumps(value) for name, value in env.items()}
     raise StartupError(f'"env" in {config_path} must be a file path or an object: correct it.')

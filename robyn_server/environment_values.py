@@ -119,6 +119,14 @@ def api_keys(value: str) -> tuple[tuple[str, str, bool], ...]:
     return tuple(found)
 
 
+def aes_key(value: str) -> bytes:
+    """The bytes of an AES key, as they stand."""
+    key = value.encode()
+    if len(key) not in (16, 24, 32):
+        raise Wrong("16, 24 or 32 bytes long")
+    return key
+
+
 def address(value: str) -> str:
     """An IP address to listen on; names are not looked up, but for localhost."""
     host = "127.0.0.1" if value == "localhost" else value

@@ -23,6 +23,7 @@ from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
+from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.sqlite import open_storage
 from robyn_server.storage.store import StoreOptions
@@ -124,8 +125,9 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     """Take the data directory, bring its databases up to date and open every part, on the running loop; nothing runs
     before `start`. Raises `StartupError`."""
     settings = prepared.settings
-    storage = await open_storage(settings, prepared.store)
-    spill = open_spill(settings.data_dir)
+    cipher = CLEAR if settings.aes_key is None else AesGcm(DerivedKeys(settings.aes_key))
+    storage = await open_storage(settings, prepared.store, cipher)
+    spill = open_spill(settings.data_dir, cipher)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
     metrics = Metrics(settings.slots)
     parts = Parts(

@@ -15,6 +15,7 @@ from robyn_server.environment import Sources, read_sources
 from robyn_server.environment_values import (
     Wrong,
     address,
+    aes_key,
     api_keys,
     boolean,
     days_above_zero,
@@ -56,6 +57,7 @@ class Settings:
     allow_query_token: bool = False
     secret_key: str | None = field(default=None, repr=False)
     secret_config_keys: tuple[str, ...] = ()
+    aes_key: bytes | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
 
     embeddings_base_url: str | None = None
@@ -120,6 +122,7 @@ VARIABLES = (
     Variable("allow_query_token", ("ALLOW_QUERY_TOKEN",), boolean),
     Variable("secret_key", ("SECRET_KEY",), text),
     Variable("secret_config_keys", ("SECRET_CONFIG_KEYS",), words),
+    Variable("aes_key", ("LANGGRAPH_AES_KEY",), aes_key),
     Variable("webhook_secret", ("WEBHOOK_SECRET",), text),
     Variable("embeddings_base_url", ("EMBEDDINGS_BASE_URL",), text),
     Variable("embeddings_key", ("EMBEDDINGS_KEY", "OPENAI_API_KEY"), text),

@@ -59,7 +59,7 @@ class Crons:
             "metadata": dict(payload.get("metadata", {})),
         }
         await self._access.check("crons", "create", asked)
-        return await self._rows.create(
+        created = await self._rows.create(
             Cron(
                 cron_id=cron_id,
                 assistant_id=assistant.assistant_id,
@@ -80,6 +80,9 @@ class Crons:
                 secrets=self._sealed(secrets, None),
             )
         )
+        if created is None:
+            raise NotFound("Its assistant or thread was deleted meanwhile.")
+        return created
 
     async def get(self, cron_id: str) -> Cron:
         """Raises `NotFound`."""
@@ -106,10 +109,12 @@ class Crons:
             "metadata": own_metadata(changes.get("metadata")),
         }
         visible = await self._access.check("crons", "update", asked)
-        cron = await self._rows.get(cron_id, visible)
-        if cron is not None:
+
+        def change(cron: Cron) -> Cron:
             changed = _changed(cron, changes, asked["metadata"])
-            cron = await self._rows.replace(replace(changed, secrets=self._sealed(secrets, cron.secrets)))
+            return replace(changed, secrets=self._sealed(secrets, cron.secrets))
+
+        cron = await self._rows.change(cron_id, change, visible)
         if cron is None:
             raise NotFound(f"Cron '{cron_id}' not found")
         return cron

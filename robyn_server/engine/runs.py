@@ -76,7 +76,8 @@ class Runs:
         if thread is None and not create:
             raise NotFound(NO_THREAD_OR_ASSISTANT)
         try:
-            return await self._queue(admission, thread, create=create, temporary=False)
+            async with self._parts.thread_locks.of(thread_id):
+                return await self._queue(admission, thread, create=create, temporary=False)
         except NotFound as error:
             raise NotFound(NO_THREAD_OR_ASSISTANT) from error
 

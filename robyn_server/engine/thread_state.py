@@ -74,9 +74,7 @@ class ThreadStates:
     ) -> JsonObject:
         """Write a checkpoint as if `as_node` had said `values`. The configurable of the new checkpoint.
         Raises `Conflict` while runs are in flight, `InvalidRequest` for what the graph does not take."""
-        thread = await self._thread(thread_id, "update")
-        await self._refuse_busy(thread_id)
-        async with self._graph(thread, self._graph_id(thread), "threads.update") as graph:
+        async with self._writable(thread_id) as (thread, graph):
             config = self._writing(thread, checkpoint)
             try:
                 written = await graph.aupdate_state(config, values, as_node=as_node)
@@ -87,9 +85,7 @@ class ThreadStates:
 
     async def bulk_update(self, thread_id: str, supersteps: Sequence[JsonObject]) -> None:
         """Write a checkpoint for each superstep `{"updates": [{"values" | "command", "as_node"}]}`."""
-        thread = await self._thread(thread_id, "update")
-        await self._refuse_busy(thread_id)
-        async with self._graph(thread, self._graph_id(thread), "threads.update") as graph:
+        async with self._writable(thread_id) as (thread, graph):
             steps = [[_state_update(one) for one in step["updates"]] for step in supersteps]
             try:
                 await self._write_steps(graph, self._writing(thread, None), steps)
@@ -145,6 +141,15 @@ class ThreadStates:
         if active:
             shown = [{"run_id": run.run_id, "status": run.status} for run in active]
             raise Conflict(f"Thread {thread_id} has in-flight runs: {shown}")
+
+    @asynccontextmanager
+    async def _writable(self, thread_id: str) -> AsyncIterator[tuple[Thread, Graph]]:
+        """The thread and its graph, for one writer at a time: a second one goes on from what the first has written."""
+        async with self._parts.thread_locks.of(thread_id):
+            thread = await self._thread(thread_id, "update")
+            await self._refuse_busy(thread_id)
+            async with self._graph(thread, self._graph_id(thread), "threads.update") as graph:
+                yield thread, graph
 
     @asynccontextmanager
     async def _graph(self, thread: Thread, graph_id: str, purpose: Purpose) -> AsyncIterator[Graph]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
-from robyn_server.errors import Conflict, InvalidRequest, NotFound
+from robyn_server.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 from robyn_server.resources.ids import canonical_id, new_id, random_id
 from robyn_server.resources.metadata_filter import EVERYTHING
 from robyn_server.resources.page import Page
@@ -28,6 +28,7 @@ class Threads:
 
     def __init__(self, parts: Parts, access: Access) -> None:
         self._storage = parts.storage
+        self._locks = parts.thread_locks
         self._rows = parts.storage.threads
         self._notifier = parts.notifier
         self._log = parts.log
@@ -152,7 +153,7 @@ class Threads:
         return len(found)
 
     async def search(self, query: ThreadSearch) -> Page[Thread]:
-        """Raises `InvalidRequest` for an id that is none."""
+        """Raises `InvalidRequest` for an id that is none, `Unprocessable` for `values` where they are encrypted."""
         return await self._rows.search(await self._allowed(query))
 
     async def count(self, query: ThreadSearch) -> int:
@@ -165,6 +166,8 @@ class Threads:
         return {"thread_id": thread_id, **await self._storage.checkpoints.storage(thread_id)}
 
     async def _allowed(self, query: ThreadSearch) -> ThreadSearch:
+        if query.values and self._storage.is_sealed:
+            raise Unprocessable("Threads cannot be searched by values: this server encrypts them.")
         ids: list[str] = []
         for text in query.ids:
             thread_id = canonical_id(text)
@@ -184,11 +187,12 @@ class Threads:
 
     async def _delete(self, thread_id: str) -> bool:
         """Whether it is gone; False leaves it to the thread sweeper."""
-        if not await self._stop(thread_id):
-            return False
-        await self._storage.checkpoints.delete_thread(thread_id)
-        await self._rows.delete(thread_id)
-        await self._log.forget_thread(thread_id)
+        async with self._locks.of(thread_id):
+            if not await self._stop(thread_id):
+                return False
+            await self._storage.checkpoints.delete_thread(thread_id)
+            await self._rows.delete(thread_id)
+            await self._log.forget_thread(thread_id)
         return True
 
     async def _stop(self, thread_id: str) -> bool:

@@ -7,10 +7,15 @@ from langgraph.pregel import Pregel
 
 from robyn_server.errors import StartupError
 from robyn_server.graphs.config_file import ConfigFile, GraphSpec, environment, read_config_file
+from robyn_server.graphs.config_review import unused_keys, wrong_values
 from robyn_server.graphs.dependencies import extend_path
+from robyn_server.graphs.loader import load
 from robyn_server.graphs.registry import source_of
 from robyn_server.graphs.requirements import missing_dependencies
 from robyn_server.graphs.store_section import store_index, store_ttl
+
+OBJECTS = (("auth", "path"), ("http", "app"), ("encryption", "path"))
+"""Where a file names other things to load than graphs: `load` says whether they are there, not whether they will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Report:
 
 
 def check(config_path: Path) -> Report:
-    """Read the file and import every graph and the store's embed function; no factory is called. A
+    """Read the file, every section of it, and import every graph and whatever else it names; no factory is called. A
     `StartupError` becomes a line."""
     try:
         config_file = read_config_file(config_path)
@@ -31,11 +36,15 @@ def check(config_path: Path) -> Report:
         missing = missing_dependencies(config_file)
     except StartupError as error:
         return Report(False, (f"error: {error}",))
-    lines = [f"warning: {warning}" for warning in config_file.warnings]
+    wrong = wrong_values(config_file.raw, config_file.path.name)
+    lines = [f"error: {sentence}" for sentence in wrong]
+    lines += [f"warning: {warning}" for warning in config_file.warnings]
+    lines += [f"ignored: {sentence}" for sentence in unused_keys(config_file.raw)]
     lines += [f"missing: {requirement}" for requirement in missing]
     found = [_graph(config_file, graph_id, spec) for graph_id, spec in config_file.graphs.items()]
     found += _store(config_file)
-    return Report(all(ok for ok, _ in found), (*lines, *(line for _, line in found)))
+    found += [one for names in OBJECTS for one in _object(config_file, *names)]
+    return Report(not wrong and all(ok for ok, _ in found), (*lines, *(line for _, line in found)))
 
 
 def _graph(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> tuple[bool, str]:
@@ -45,6 +54,17 @@ def _graph(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> tuple[boo
         return False, f"error: {error}"
     kind = "graph" if isinstance(source, Pregel) else "factory"
     return True, f"ok: {graph_id} ({kind}, {spec.target})"
+
+
+def _object(config_file: ConfigFile, section: str, key: str) -> list[tuple[bool, str]]:
+    target = config_file.section(section).get(key)
+    if not isinstance(target, str):
+        return []
+    try:
+        load(config_file, f'"{section}.{key}"', GraphSpec(target))
+    except StartupError as error:
+        return [(False, f"error: {error}")]
+    return [(True, f"ok: {section} ({target})")]
 
 
 def _store(config_file: ConfigFile) -> list[tuple[bool, str]]:

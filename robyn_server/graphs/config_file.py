@@ -6,16 +6,10 @@ from pathlib import Path
 
 from robyn_server.environment import declared_env, read_object
 from robyn_server.errors import StartupError
+from robyn_server.graphs.config_review import unknown_keys
 from robyn_server.resources.types import Json, JsonObject
 
 OBJECT_SECTIONS = ("auth", "store", "checkpointer", "http", "webhooks", "encryption", "ui", "ui_config")
-BUILD_KEYS = (
-    "python_version", "node_version", "api_version", "base_image", "image_distro", "pip_config_file",
-    "pip_installer", "dockerfile_lines", "keep_pkg_tools", "source",
-)  # fmt: skip
-KNOWN_KEYS = frozenset(
-    {"$schema", "graphs", "dependencies", "env", "disable_persistence", *OBJECT_SECTIONS, *BUILD_KEYS}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class ConfigFile:
     """As written: folders (they start with a dot or are absolute) and requirements."""
     raw: JsonObject
     warnings: tuple[str, ...]
-    """One sentence for each key that this server does not know."""
+    """One sentence for each key that this server does not know, and for a file of variables that is not there."""
 
     @property
     def folder(self) -> Path:
@@ -80,15 +74,19 @@ def read_config_file(path: Path) -> ConfigFile:
         graphs=_graphs(path, raw.get("graphs")),
         dependencies=_dependencies(path, raw.get("dependencies", [])),
         raw=raw,
-        warnings=tuple(
-            f'Unknown key "{key}" in {path.name} is ignored.' for key in raw if key not in KNOWN_KEYS
-        ),
+        warnings=(*unknown_keys(raw, path.name), *_missing_env(path, raw.get("env"))),
     )
 
 
 def environment(config_file: ConfigFile) -> dict[str, str]:
     """The variables of `env`, from the object or the dotenv file it names. Raises `StartupError`."""
     return declared_env(config_file.path, config_file.raw.get("env"))
+
+
+def _missing_env(path: Path, env: Json) -> list[str]:
+    if not isinstance(env, str) or not env or (path.parent / env).is_file():
+        return []
+    return [f'"env" in {path.name} names {env}, which does not exist: create it or remove the key.']
 
 
 def _graphs(path: Path, graphs: Json) -> dict[str, GraphSpec]:

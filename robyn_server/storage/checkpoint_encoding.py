@@ -2,6 +2,7 @@
 (ids, names, versions) and its metadata are JSON."""
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -20,8 +21,15 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from robyn_server.storage.checkpoint_rows import Head, NewCheckpoint, NewWrites, Place
-from robyn_server.storage.checkpoint_values import Value
+from robyn_server.storage.checkpoint_values import Value, opened_value, sealed_value
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Row
+
+DELTA_MARK = "counters_since_delta_snapshot"
+"""Key in the metadata of a checkpoint with channels that hold only what changed since a snapshot further up
+(langgraph >= 1.2). SQL looks for it."""
+
+_SEALED = "\x01sealed"
 
 
 def namespace_of(config: RunnableConfig) -> tuple[str, str]:
@@ -43,6 +51,7 @@ def config_at(place: Place) -> RunnableConfig:
 
 def new_checkpoint(
     serializer: SerializerProtocol,
+    cipher: Cipher,
     config: RunnableConfig,
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
@@ -62,8 +71,7 @@ def new_checkpoint(
         parent=get_checkpoint_id(config),
         run_id=None if run_id is None else str(run_id),
         checkpoint=orjson.dumps(rest).decode(),
-        # Not orjson: numbers of any size, NaN and broken text are to be kept as well as JSON allows.
-        metadata=json.dumps(told, ensure_ascii=False, default=str).encode("utf-8", "ignore").decode(),
+        metadata=_stored_metadata(cipher, told),
         values={
             channel: (str(version), serializer.dumps_typed(values[channel]))
             for channel, version in new_versions.items()
@@ -74,6 +82,7 @@ def new_checkpoint(
 
 def new_writes(
     serializer: SerializerProtocol,
+    cipher: Cipher,
     config: RunnableConfig,
     writes: Sequence[tuple[str, Any]],
     task_id: str,
@@ -88,28 +97,34 @@ def new_writes(
         task_id=task_id,
         task_path=task_path,
         rows=[
-            (WRITES_IDX_MAP.get(channel, idx), channel, *serializer.dumps_typed(value))
+            (WRITES_IDX_MAP.get(channel, idx), channel, *sealed_value(cipher, serializer.dumps_typed(value)))
             for idx, (channel, value) in enumerate(writes)
         ],
         replace=all(channel in WRITES_IDX_MAP for channel, _ in writes),
     )
 
 
-def loaded_metadata(head: Head) -> dict[str, Any]:
+def loaded_metadata(cipher: Cipher, head: Head) -> dict[str, Any]:
     """The metadata of a checkpoint."""
     metadata: dict[str, Any] = json.loads(head.metadata)
+    if _SEALED in metadata:
+        metadata = json.loads(cipher.open(b64decode(metadata[_SEALED])))
     if "thread_id" in metadata:
         metadata["thread_id"] = head.place.thread_id
     return metadata
 
 
-def loaded_writes(serializer: SerializerProtocol, rows: Iterable[Row]) -> list[PendingWrite]:
+def loaded_writes(serializer: SerializerProtocol, cipher: Cipher, rows: Iterable[Row]) -> list[PendingWrite]:
     """Rows of `checkpoint_rows.writes_on`."""
-    return [(task_id, channel, serializer.loads_typed((kind, blob))) for task_id, channel, kind, blob in rows]
+    return [
+        (task_id, channel, serializer.loads_typed(opened_value(cipher, (kind, blob))))
+        for task_id, channel, kind, blob in rows
+    ]
 
 
 def checkpoint_tuple(
     serializer: SerializerProtocol,
+    cipher: Cipher,
     head: Head,
     checkpoint: dict[str, Any],
     values: Mapping[str, Value],
@@ -123,7 +138,17 @@ def checkpoint_tuple(
     return CheckpointTuple(
         config=config_at(place),
         checkpoint=cast(Checkpoint, checkpoint),
-        metadata=cast(CheckpointMetadata, loaded_metadata(head)),
+        metadata=cast(CheckpointMetadata, loaded_metadata(cipher, head)),
         parent_config=config_at(Place(place.thread_id, place.ns, head.parent)) if head.parent else None,
-        pending_writes=loaded_writes(serializer, writes),
+        pending_writes=loaded_writes(serializer, cipher, writes),
     )
+
+
+def _stored_metadata(cipher: Cipher, told: Mapping[str, Any]) -> str:
+    # Not orjson: numbers of any size, NaN and broken text are to be kept as well as JSON allows.
+    text = json.dumps(told, ensure_ascii=False, default=str).encode("utf-8", "ignore")
+    if not cipher.seals:
+        return text.decode()
+    # LangGraph puts the run's configurable into the metadata, so it is sealed; what SQL looks for stays.
+    shown = {DELTA_MARK: True} if DELTA_MARK in told else {}
+    return json.dumps({_SEALED: b64encode(cipher.seal(text)).decode(), **shown})

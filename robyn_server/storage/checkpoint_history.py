@@ -7,6 +7,7 @@ import orjson
 
 from robyn_server.storage.checkpoint_rows import Place, head_at, writes_on
 from robyn_server.storage.checkpoint_values import Value, read_values
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Row, Transition
 
 
@@ -19,7 +20,9 @@ class History:
     seed: Value | None = None
 
 
-def channel_history(place: Place, channels: Collection[str]) -> Transition[dict[str, History]]:
+def channel_history(
+    cipher: Cipher, place: Place, channels: Collection[str]
+) -> Transition[dict[str, History]]:
     """For each channel, go up from a checkpoint to the nearest one above it that holds a value of the channel.
     What was written onto the checkpoint itself is for the step after it and left out."""
     found = {channel: History() for channel in channels}
@@ -37,7 +40,7 @@ def channel_history(place: Place, channels: Collection[str]) -> Transition[dict[
                 found[write[1]].writes.append(write)
         versions = orjson.loads(above.checkpoint)["channel_versions"]
         asked = {channel: versions[channel] for channel in missing if channel in versions}
-        for channel, value in (yield from read_values(place.thread_id, place.ns, asked)).items():
+        for channel, value in (yield from read_values(cipher, place.thread_id, place.ns, asked)).items():
             found[channel].seed = value
             missing.discard(channel)
         up = above.parent

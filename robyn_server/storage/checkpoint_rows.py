@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from robyn_server.storage import checkpoint_values
 from robyn_server.storage.checkpoint_values import Value, keep_value
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import marks
 
@@ -68,7 +69,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class NewCheckpoint:
-    """A checkpoint to keep: `checkpoint` and `metadata` are JSON, `values` are new: `{channel: (version, value)}`."""
+    """A checkpoint to keep: `checkpoint` and `metadata` are JSON, `metadata` sealed where there is encryption;
+    `values` are new: `{channel: (version, value)}`, and sealed when they are put."""
 
     place: Place
     parent: str | None
@@ -80,8 +82,8 @@ class NewCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class NewWrites:
-    """What a task has written onto a checkpoint: rows of (idx, channel, type, bytes). `replace`: they take the place
-    of what the task has written there before; else that stays."""
+    """What a task has written onto a checkpoint: rows of (idx, channel, type, bytes) as they are stored.
+    `replace`: they take the place of what the task has written there before; else that stays."""
 
     place: Place
     run_id: str | None
@@ -112,11 +114,11 @@ class Page:
     after: Place | None = None
 
 
-def put_checkpoint(new: NewCheckpoint) -> Transition[None]:
+def put_checkpoint(cipher: Cipher, new: NewCheckpoint) -> Transition[None]:
     """Keep a checkpoint; put again it keeps its parent."""
     place = new.place
     for channel, (version, value) in new.values.items():
-        yield from keep_value(place.thread_id, place.ns, channel, version, value)
+        yield from keep_value(cipher, place.thread_id, place.ns, channel, version, value)
     yield (
         f"INSERT INTO checkpoints({_COLUMNS}, run_id) VALUES ({marks(7)})"
         " ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE"

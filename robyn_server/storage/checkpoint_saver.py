@@ -48,6 +48,7 @@ from robyn_server.storage.checkpoint_rows import (
     writes_on,
 )
 from robyn_server.storage.checkpoint_values import read_values
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Transition
 from robyn_server.storage.sqlite_db import SqliteDb
 
@@ -67,6 +68,7 @@ class SqliteSaver(BaseCheckpointSaver[str]):
     def __init__(self, db: SqliteDb, serializer: SerializerProtocol) -> None:
         super().__init__(serde=serializer)
         self._db = db
+        self._cipher = db.dialect.cipher
 
     def get_next_version(self, current: str | int | None, channel: None) -> str:
         """As LangGraph's saver for PostgreSQL: versions sort as text, and those of two branches differ."""
@@ -118,8 +120,8 @@ class SqliteSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keep a checkpoint; the config that names it."""
-        new = new_checkpoint(self.serde, config, checkpoint, metadata, new_versions)
-        await self._db.write(partial(put_checkpoint, new))
+        new = new_checkpoint(self.serde, self._cipher, config, checkpoint, metadata, new_versions)
+        await self._db.write(partial(put_checkpoint, self._cipher, new))
         return config_at(new.place)
 
     def put(
@@ -130,22 +132,22 @@ class SqliteSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """See `aput`."""
-        new = new_checkpoint(self.serde, config, checkpoint, metadata, new_versions)
-        self._db.write_sync(partial(put_checkpoint, new))
+        new = new_checkpoint(self.serde, self._cipher, config, checkpoint, metadata, new_versions)
+        self._db.write_sync(partial(put_checkpoint, self._cipher, new))
         return config_at(new.place)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Keep what a task has written onto a checkpoint."""
-        new = new_writes(self.serde, config, writes, task_id, task_path)
+        new = new_writes(self.serde, self._cipher, config, writes, task_id, task_path)
         await self._db.write(partial(put_writes, new))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """See `aput_writes`."""
-        new = new_writes(self.serde, config, writes, task_id, task_path)
+        new = new_writes(self.serde, self._cipher, config, writes, task_id, task_path)
         self._db.write_sync(partial(put_writes, new))
 
     async def aget_delta_channel_history(
@@ -162,19 +164,19 @@ class SqliteSaver(BaseCheckpointSaver[str]):
 
     async def adelete_thread(self, thread_id: str) -> None:
         """See `checkpoint_upkeep.delete_thread`."""
-        await self._db.write(partial(upkeep.delete_thread, thread_id))
+        await self._db.write(partial(upkeep.delete_thread, self._cipher, thread_id))
 
     def delete_thread(self, thread_id: str) -> None:
         """See `checkpoint_upkeep.delete_thread`."""
-        self._db.write_sync(partial(upkeep.delete_thread, thread_id))
+        self._db.write_sync(partial(upkeep.delete_thread, self._cipher, thread_id))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """See `checkpoint_upkeep.delete_run`."""
-        await self._db.write(partial(upkeep.delete_runs, run_ids))
+        await self._db.write(partial(upkeep.delete_runs, self._cipher, run_ids))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """See `checkpoint_upkeep.delete_run`."""
-        self._db.write_sync(partial(upkeep.delete_runs, run_ids))
+        self._db.write_sync(partial(upkeep.delete_runs, self._cipher, run_ids))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """See `checkpoint_upkeep.copy_thread`."""
@@ -187,11 +189,11 @@ class SqliteSaver(BaseCheckpointSaver[str]):
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """`keep_latest` keeps the newest checkpoint of each namespace, `delete` none. Raises `ValueError` for
         another strategy."""
-        await self._db.write(partial(upkeep.prune, thread_ids, strategy))
+        await self._db.write(partial(upkeep.prune, self._cipher, thread_ids, strategy))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `aprune`."""
-        self._db.write_sync(partial(upkeep.prune, thread_ids, strategy))
+        self._db.write_sync(partial(upkeep.prune, self._cipher, thread_ids, strategy))
 
     def _one(self, config: RunnableConfig) -> Transition[CheckpointTuple | None]:
         thread_id, ns = namespace_of(config)
@@ -205,14 +207,16 @@ class SqliteSaver(BaseCheckpointSaver[str]):
     def _complete(self, head: Head) -> Transition[CheckpointTuple]:
         checkpoint = orjson.loads(head.checkpoint)
         place = head.place
-        values = yield from read_values(place.thread_id, place.ns, checkpoint["channel_versions"])
+        values = yield from read_values(
+            self._cipher, place.thread_id, place.ns, checkpoint["channel_versions"]
+        )
         writes = yield from writes_on(place)
-        return checkpoint_tuple(self.serde, head, checkpoint, values, writes)
+        return checkpoint_tuple(self.serde, self._cipher, head, checkpoint, values, writes)
 
     def _some(self, search: _Search) -> Transition[tuple[Iterable[CheckpointTuple], _Search | None]]:
         """The next checkpoints of a search, and the search for those behind them, None when that is all."""
         page = yield from heads(search.page)
-        wanted = [head for head in page if _matches(head, search.filter)][: search.left]
+        wanted = [head for head in page if _matches(self._cipher, head, search.filter)][: search.left]
         found = []
         for head in wanted:
             found.append((yield from self._complete(head)))
@@ -230,9 +234,9 @@ class SqliteSaver(BaseCheckpointSaver[str]):
             head = yield from newest_head(thread_id, ns)
             checkpoint_id = head.place.checkpoint_id if head is not None else ""
         told: dict[str, DeltaChannelHistory] = {}
-        found = yield from channel_history(Place(thread_id, ns, checkpoint_id), channels)
+        found = yield from channel_history(self._cipher, Place(thread_id, ns, checkpoint_id), channels)
         for channel, history in found.items():
-            told[channel] = {"writes": loaded_writes(self.serde, history.writes)}
+            told[channel] = {"writes": loaded_writes(self.serde, self._cipher, history.writes)}
             if history.seed is not None:
                 told[channel]["seed"] = self.serde.loads_typed(history.seed)
         return told
@@ -257,8 +261,8 @@ def _search(
     return _Search(page, metadata or {}, limit)
 
 
-def _matches(head: Head, wanted: Mapping[str, Any]) -> bool:
+def _matches(cipher: Cipher, head: Head, wanted: Mapping[str, Any]) -> bool:
     if not wanted:
         return True
-    metadata = loaded_metadata(head)
+    metadata = loaded_metadata(cipher, head)
     return all(metadata.get(key) == value for key, value in wanted.items())

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from robyn_server.resources.types import JsonObject
+from robyn_server.storage.checkpoint_encoding import DELTA_MARK
 from robyn_server.storage.checkpoint_rows import OF_CHECKPOINT, SLOT, WRITE
 from robyn_server.storage.checkpoint_values import drop_unnamed_values, drop_values
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import marks
 
 _OF_SLOT = " AND ".join(f"{column} = ?" for column in SLOT.split(", "))
 
-# Channels of this kind hold only what changed since a snapshot further up (metadata of langgraph >= 1.2).
-_HAS_DELTAS = """instr(metadata, '"counters_since_delta_snapshot"') > 0"""
+_HAS_DELTAS = f"""instr(metadata, '"{DELTA_MARK}"') > 0"""
 
 _COPIED = {
     "checkpoints": "checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, checkpoint, metadata",
@@ -20,14 +21,14 @@ _COPIED = {
 }
 
 
-def delete_thread(thread_id: str) -> Transition[None]:
+def delete_thread(cipher: Cipher, thread_id: str) -> Transition[None]:
     """Every checkpoint of the thread, in all namespaces, with its values and writes."""
-    yield from drop_values(thread_id)
+    yield from drop_values(cipher, thread_id)
     for table in ("checkpoints", "checkpoint_writes", "write_undo"):
         yield f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,)
 
 
-def delete_run(thread_id: str, run_id: str) -> Transition[None]:
+def delete_run(cipher: Cipher, thread_id: str, run_id: str) -> Transition[None]:
     """Every checkpoint that carries this run id, with its writes and what only it uses; and on checkpoints of
     earlier runs, what this run wrote is undone, so that an interrupt it had answered is pending again."""
     yield from _undo_writes(thread_id, run_id)
@@ -35,11 +36,11 @@ def delete_run(thread_id: str, run_id: str) -> Transition[None]:
         "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ? AND run_id = ?",
         (thread_id, run_id),
     )
-    yield from _drop(thread_id, own)
+    yield from _drop(cipher, thread_id, own)
     yield "DELETE FROM write_undo WHERE thread_id = ? AND run_id = ?", (thread_id, run_id)
 
 
-def delete_runs(run_ids: Sequence[str]) -> Transition[None]:
+def delete_runs(cipher: Cipher, run_ids: Sequence[str]) -> Transition[None]:
     """`delete_run` on every thread where one of the runs left something."""
     for run_id in run_ids:
         threads = yield (
@@ -48,7 +49,7 @@ def delete_runs(run_ids: Sequence[str]) -> Transition[None]:
             (run_id, run_id),
         )
         for (thread_id,) in threads:
-            yield from delete_run(thread_id, run_id)
+            yield from delete_run(cipher, thread_id, run_id)
 
 
 def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
@@ -62,7 +63,7 @@ def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
         )
 
 
-def keep_latest(thread_id: str, keep: int) -> Transition[None]:
+def keep_latest(cipher: Cipher, thread_id: str, keep: int) -> Transition[None]:
     """Prune each namespace to its newest `keep` checkpoints. Where a graph uses delta channels, ancestors that
     these still need for their values stay as well."""
     rows = yield (
@@ -70,7 +71,7 @@ def keep_latest(thread_id: str, keep: int) -> Transition[None]:
         " WHERE thread_id = ? ORDER BY checkpoint_ns, checkpoint_id DESC",
         (thread_id,),
     )
-    yield from _drop(thread_id, list(_superfluous(rows, keep)))
+    yield from _drop(cipher, thread_id, list(_superfluous(rows, keep)))
     yield (
         "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
         " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
@@ -79,12 +80,14 @@ def keep_latest(thread_id: str, keep: int) -> Transition[None]:
     )
 
 
-def prune(thread_ids: Sequence[str], strategy: str) -> Transition[None]:
+def prune(cipher: Cipher, thread_ids: Sequence[str], strategy: str) -> Transition[None]:
     """`keep_latest` or `delete` for several threads. Raises `ValueError` for another strategy."""
     if strategy not in ("keep_latest", "delete"):
         raise ValueError(f"Unknown strategy: {strategy}")
     for thread_id in thread_ids:
-        yield from delete_thread(thread_id) if strategy == "delete" else keep_latest(thread_id, 1)
+        yield from (
+            delete_thread(cipher, thread_id) if strategy == "delete" else keep_latest(cipher, thread_id, 1)
+        )
 
 
 def newest_run_id(thread_id: str) -> Transition[str | None]:
@@ -156,12 +159,12 @@ def _undo_writes(thread_id: str, run_id: str) -> Transition[None]:
             yield f"INSERT INTO checkpoint_writes({WRITE}) VALUES ({marks(9)})", write
 
 
-def _drop(thread_id: str, doomed: list[Row]) -> Transition[None]:
+def _drop(cipher: Cipher, thread_id: str, doomed: list[Row]) -> Transition[None]:
     for ns, checkpoint_id in doomed:
         for table in ("checkpoints", "checkpoint_writes", "write_undo"):
             yield f"DELETE FROM {table} WHERE {OF_CHECKPOINT}", (thread_id, ns, checkpoint_id)
     if doomed:
-        yield from drop_unnamed_values(thread_id)
+        yield from drop_unnamed_values(cipher, thread_id)
 
 
 def _superfluous(rows: Iterable[Row], keep: int) -> Iterator[tuple[str, str]]:

@@ -5,12 +5,16 @@ square of the steps. So the items of a long list stand in a *log*, a row of chun
 `length` bytes of its log, and a version that goes on where the one before it ended adds only what is new.
 Any other change begins a new log. A log is never changed below the length of a version that uses it, so
 copies of a thread share it.
+
+With encryption each blob and each chunk is sealed by itself, and the type says so. Lengths and places stay those
+of the plain bytes. A log is sealed throughout or not at all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import orjson
 
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Row, Transition
 
 TABLES = (
@@ -28,6 +32,9 @@ TABLES = (
 Value = tuple[str, bytes]
 """A value as the serializer gives and takes it: type and bytes."""
 
+SEALED = "+sealed"
+"""Stands behind the type of a sealed value."""
+
 SHORT = 2048
 """Values of fewer bytes are kept whole."""
 
@@ -35,7 +42,21 @@ CHUNK = 4096
 """A chunk of fewer bytes takes what comes next; reading a log of many small chunks would be slow."""
 
 
-def keep_value(thread_id: str, ns: str, channel: str, version: str, value: Value) -> Transition[None]:
+def sealed_value(cipher: Cipher, value: Value) -> Value:
+    """A value as it is stored in one piece."""
+    kind, data = value
+    return (kind + SEALED, cipher.seal(data)) if cipher.seals else value
+
+
+def opened_value(cipher: Cipher, stored: Value) -> Value:
+    """The reverse of `sealed_value`, also for values from before encryption. Raises `CannotOpen`."""
+    kind, data = stored
+    return (kind.removesuffix(SEALED), cipher.open(data)) if kind.endswith(SEALED) else stored
+
+
+def keep_value(
+    cipher: Cipher, thread_id: str, ns: str, channel: str, version: str, value: Value
+) -> Transition[None]:
     """Keep the value of a version that is new; one that is there already stays as it is."""
     kind, data = value
     head, log, length = len(data), None, None
@@ -43,25 +64,28 @@ def keep_value(thread_id: str, ns: str, channel: str, version: str, value: Value
         head = _head_length(data) if kind == "msgpack" else 0
         length = len(data) - head
         newest = yield (
-            "SELECT version, log, length FROM checkpoint_blobs"
+            "SELECT version, log, length, type FROM checkpoint_blobs"
             " WHERE thread_id = ? AND checkpoint_ns = ? AND channel = ? ORDER BY version DESC LIMIT 1",
             (thread_id, ns, channel),
         )
         if newest and newest[0][0] == version:
             return
         if newest and newest[0][1] is not None:
-            log = yield from _go_on(newest[0], data, head)
+            log = yield from _go_on(cipher, newest[0], data, head)
         if log is None:
-            log = yield from _begin(data, head)
+            log = yield from _begin(cipher, data, head)
+    kind, blob = sealed_value(cipher, (kind, data[:head]))
     yield (
         "INSERT INTO checkpoint_blobs(thread_id, checkpoint_ns, channel, version, type, blob, log, length)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (thread_id, ns, channel, version, kind, data[:head], log, length),
+        (thread_id, ns, channel, version, kind, blob, log, length),
     )
 
 
-def read_values(thread_id: str, ns: str, versions: Mapping[str, object]) -> Transition[dict[str, Value]]:
-    """The values of these versions by channel; a channel without a value is left out."""
+def read_values(
+    cipher: Cipher, thread_id: str, ns: str, versions: Mapping[str, object]
+) -> Transition[dict[str, Value]]:
+    """The values of these versions by channel; a channel without a value is left out. Raises `CannotOpen`."""
     wanted = orjson.dumps({channel: str(version) for channel, version in versions.items()}).decode()
     rows = yield (
         "SELECT b.channel, b.type, b.blob, b.log, b.length FROM json_each(?) v CROSS JOIN checkpoint_blobs b"
@@ -69,33 +93,41 @@ def read_values(thread_id: str, ns: str, versions: Mapping[str, object]) -> Tran
         (wanted, thread_id, ns),
     )
     values: dict[str, Value] = {}
-    for channel, kind, blob, log, length in rows:
+    for channel, stored_kind, stored, log, length in rows:
+        kind, blob = opened_value(cipher, (stored_kind, stored))
         if log is not None:
             chunks = yield (
                 "SELECT data FROM checkpoint_chunks WHERE log = ? AND at < ? ORDER BY at",
                 (log, length),
             )
             # The last chunk may go on with what later versions added.
-            blob = b"".join((blob, *(data for (data,) in chunks)))[: len(blob) + length]
+            opened = _opened_with(cipher, stored_kind)
+            blob = b"".join((blob, *(opened(data) for (data,) in chunks)))[: len(blob) + length]
         values[channel] = (kind, blob)
     return values
 
 
-def drop_unnamed_values(thread_id: str) -> Transition[None]:
+def drop_unnamed_values(cipher: Cipher, thread_id: str) -> Transition[None]:
     """Drop the values of a thread that no checkpoint names any more."""
     rows = yield (
         "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) NOT IN"
         " (SELECT c.checkpoint_ns, v.key, CAST(v.value AS TEXT)"
         " FROM checkpoints c, json_each(c.checkpoint, '$.channel_versions') v WHERE c.thread_id = ?)"
-        " RETURNING log",
+        " RETURNING log, type",
         (thread_id, thread_id),
     )
-    yield from _trim(rows)
+    yield from _trim(cipher, rows)
 
 
-def drop_values(thread_id: str) -> Transition[None]:
+def drop_values(cipher: Cipher, thread_id: str) -> Transition[None]:
     """Drop all values of a thread."""
-    yield from _trim((yield "DELETE FROM checkpoint_blobs WHERE thread_id = ? RETURNING log", (thread_id,)))
+    rows = yield "DELETE FROM checkpoint_blobs WHERE thread_id = ? RETURNING log, type", (thread_id,)
+    yield from _trim(cipher, rows)
+
+
+def _opened_with(cipher: Cipher, kind: str) -> Callable[[bytes], bytes]:
+    """How the chunks of a value's log are read."""
+    return cipher.open if kind.endswith(SEALED) else bytes
 
 
 def _head_length(data: bytes) -> int:
@@ -107,17 +139,21 @@ def _head_length(data: bytes) -> int:
     return {0xDC: 3, 0xDD: 5}.get(first, 0)
 
 
-def _go_on(newest: Row, data: bytes, head: int) -> Transition[int | None]:
+def _go_on(cipher: Cipher, newest: Row, data: bytes, head: int) -> Transition[int | None]:
     """Add to the log of the newest version what `data` has beyond it. None when data does not begin as that
-    version does, or the log has gone on elsewhere."""
+    version does, or the log has gone on elsewhere, or is of another kind than new logs are."""
     log: int = newest[1]
     length: int = newest[2]
+    if newest[3].endswith(SEALED) is not cipher.seals:
+        return None
     if len(data) - head < length:
         return None
-    chunks = yield "SELECT at, data FROM checkpoint_chunks WHERE log = ? ORDER BY at", (log,)
+    rows = yield "SELECT at, data FROM checkpoint_chunks WHERE log = ? ORDER BY at", (log,)
+    opened = _opened_with(cipher, newest[3])
+    chunks = [(at, opened(stored)) for at, stored in rows]
     if not all(data.startswith(chunk[: max(length - at, 0)], head + at) for at, chunk in chunks):
         return None
-    more = memoryview(data)[head + length :]
+    more = data[head + length :]
     if not more:
         return log
     at, last = chunks[-1]
@@ -125,30 +161,36 @@ def _go_on(newest: Row, data: bytes, head: int) -> Transition[int | None]:
         return None
     if len(last) < CHUNK:
         longer = b"".join((last, more))
-        yield "UPDATE checkpoint_chunks SET data = ? WHERE log = ? AND at = ?", (longer, log, at)
+        yield "UPDATE checkpoint_chunks SET data = ? WHERE log = ? AND at = ?", (cipher.seal(longer), log, at)
     else:
-        yield "INSERT INTO checkpoint_chunks(log, at, data) VALUES (?, ?, ?)", (log, length, more)
+        yield (
+            "INSERT INTO checkpoint_chunks(log, at, data) VALUES (?, ?, ?)",
+            (log, length, cipher.seal(more)),
+        )
     return log
 
 
-def _begin(data: bytes, head: int) -> Transition[int]:
+def _begin(cipher: Cipher, data: bytes, head: int) -> Transition[int]:
     rows = yield (
         "INSERT INTO checkpoint_chunks(log, at, data)"
         " SELECT coalesce(max(log), 0) + 1, 0, ? FROM checkpoint_chunks RETURNING log",
-        (memoryview(data)[head:],),
+        (cipher.seal(data[head:]),),
     )
     log: int = rows[0][0]
     return log
 
 
-def _trim(dropped: Iterable[Row]) -> Transition[None]:
+def _trim(cipher: Cipher, dropped: Iterable[Row]) -> Transition[None]:
     """Cut the logs of dropped values down to what other values still use."""
-    for log in {log for (log,) in dropped if log is not None}:
+    for log, kind in {log: kind for log, kind in dropped if log is not None}.items():
         rows = yield "SELECT coalesce(max(length), 0) FROM checkpoint_blobs WHERE log = ?", (log,)
         length = rows[0][0]
         yield "DELETE FROM checkpoint_chunks WHERE log = ? AND at >= ?", (log, length)
-        yield (
-            "UPDATE checkpoint_chunks SET data = substr(data, 1, ? - at)"
-            " WHERE log = ? AND at + length(data) > ?",
-            (length, log, length),
+        rows = yield (
+            "SELECT at, data FROM checkpoint_chunks WHERE log = ? AND at + length(data) > ?",
+            (log, length),
         )
+        for at, stored in rows:
+            plain = _opened_with(cipher, kind)(stored)[: length - at]
+            sealed = cipher.seal(plain) if kind.endswith(SEALED) else plain
+            yield "UPDATE checkpoint_chunks SET data = ? WHERE log = ? AND at = ?", (sealed, log, at)

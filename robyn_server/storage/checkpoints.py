@@ -13,6 +13,8 @@ from robyn_server.storage import checkpoint_upkeep as upkeep
 from robyn_server.storage.checkpoint_rows import TABLES
 from robyn_server.storage.checkpoint_saver import SqliteSaver
 from robyn_server.storage.checkpoint_serializer import checkpoint_serializer
+from robyn_server.storage.cipher import CLEAR, Cipher
+from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import Step, bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
 
@@ -26,6 +28,7 @@ class SqliteCheckpoints:
 
     def __init__(self, db: SqliteDb, serializer: SerializerProtocol) -> None:
         self._db = db
+        self._cipher = db.dialect.cipher
         self._serializer = serializer
 
     def saver(self) -> BaseCheckpointSaver[str]:
@@ -34,11 +37,11 @@ class SqliteCheckpoints:
 
     async def delete_thread(self, thread_id: str) -> None:
         """See `checkpoint_upkeep.delete_thread`."""
-        await self._db.write(partial(upkeep.delete_thread, thread_id))
+        await self._db.write(partial(upkeep.delete_thread, self._cipher, thread_id))
 
     async def delete_run(self, thread_id: str, run_id: str) -> None:
         """See `checkpoint_upkeep.delete_run`."""
-        await self._db.write(partial(upkeep.delete_run, thread_id, run_id))
+        await self._db.write(partial(upkeep.delete_run, self._cipher, thread_id, run_id))
 
     async def copy_thread(self, thread_id: str, new_thread_id: str) -> None:
         """See `checkpoint_upkeep.copy_thread`."""
@@ -46,7 +49,7 @@ class SqliteCheckpoints:
 
     async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
         """See `checkpoint_upkeep.keep_latest`. Not while the thread has a running run."""
-        await self._db.write(partial(upkeep.keep_latest, thread_id, keep))
+        await self._db.write(partial(upkeep.keep_latest, self._cipher, thread_id, keep))
 
     async def newest_run_id(self, thread_id: str) -> str | None:
         """See `checkpoint_upkeep.newest_run_id`."""
@@ -64,10 +67,16 @@ class SqliteCheckpoints:
 
 
 async def open_checkpoints(
-    data_dir: Path, *, pickle_fallback: bool = True, synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
+    data_dir: Path,
+    *,
+    pickle_fallback: bool = True,
+    synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+    cipher: Cipher = CLEAR,
 ) -> SqliteCheckpoints:
     """The checkpoints of `data_dir`; the file is made when missing. For `pickle_fallback` see
     `checkpoint_serializer`. Raises `StartupError`."""
     path = data_dir / CHECKPOINTS_FILE
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
-    return SqliteCheckpoints(SqliteDb(path, synchronous=synchronous), checkpoint_serializer(pickle_fallback))
+    await asyncio.to_thread(check_key, path, cipher)
+    db = SqliteDb(path, synchronous=synchronous, cipher=cipher)
+    return SqliteCheckpoints(db, checkpoint_serializer(pickle_fallback))

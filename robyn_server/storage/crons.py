@@ -1,5 +1,6 @@
 """Crons as rows."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,8 @@ _NAMES = (
 COLUMNS = ", ".join(_NAMES)
 
 _TIMES = frozenset({"ends_at", "next_run_at", "created_at", "updated_at"})
-_JSON = frozenset({"payload", "metadata", "caller"})
+_JSON = frozenset({"metadata", "caller"})
+_PRIVATE = frozenset({"payload"})
 
 ORDERS = {
     "cron_id": (),
@@ -39,10 +41,17 @@ class CronTable:
         self._db = db
         self._dialect = db.dialect
 
-    async def create(self, cron: Cron) -> Cron:
+    async def create(self, cron: Cron) -> Cron | None:
         """See `CronRows`."""
 
-        def transition() -> Transition[Cron]:
+        def transition() -> Transition[Cron | None]:
+            rows = yield (
+                "SELECT EXISTS (SELECT 1 FROM assistant WHERE assistant_id = ?)"
+                " AND (CAST(? AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM thread WHERE thread_id = ?))",
+                (cron.assistant_id, cron.thread_id, cron.thread_id),
+            )
+            if not rows[0][0]:
+                return None
             yield (
                 f"INSERT INTO cron ({COLUMNS}) VALUES ({marks(len(_NAMES))})",
                 _parameters(self._dialect, cron),
@@ -56,19 +65,22 @@ class CronTable:
         """See `CronRows`."""
         return await self._db.read(lambda: _get(self._dialect, cron_id, visible))
 
-    async def replace(self, cron: Cron) -> Cron | None:
+    async def change(
+        self, cron_id: str, change: Callable[[Cron], Cron], visible: MetadataFilter = EVERYTHING
+    ) -> Cron | None:
         """See `CronRows`."""
 
         def transition() -> Transition[Cron | None]:
-            rows = yield (
-                f"UPDATE cron SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE cron_id = ?"
-                " RETURNING cron_id",
-                (*_parameters(self._dialect, cron), cron.cron_id),
-            )
-            if not rows:
+            present = yield from _get(self._dialect, cron_id, visible, self._dialect.lock)
+            if present is None:
                 return None
-            yield from write_index(self._dialect, "cron", cron.cron_id, cron.metadata)
-            return cron
+            changed = change(present)
+            yield (
+                f"UPDATE cron SET {', '.join(f'{name} = ?' for name in _NAMES)} WHERE cron_id = ?",
+                (*_parameters(self._dialect, changed), cron_id),
+            )
+            yield from write_index(self._dialect, "cron", cron_id, changed.metadata)
+            return changed
 
         return await self._db.write(transition)
 
@@ -161,6 +173,8 @@ def _parameters(dialect: Dialect, cron: Cron) -> list[Any]:
 def _parameter(dialect: Dialect, name: str, value: Any) -> Any:
     if name in _TIMES:
         return dialect.moment(value)
+    if name in _PRIVATE:
+        return dialect.private(value)
     return dialect.json(value) if name in _JSON else value
 
 
@@ -170,5 +184,7 @@ def _read(dialect: Dialect, row: Row) -> Cron:
         fields[name] = dialect.read_moment(fields[name])
     for name in _JSON:
         fields[name] = dialect.read_json(fields[name])
+    for name in _PRIVATE:
+        fields[name] = dialect.read_private(fields[name])
     fields["enabled"] = bool(fields["enabled"])
     return Cron(**fields)

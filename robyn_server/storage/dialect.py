@@ -12,11 +12,13 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from robyn_server.resources.types import Json
+from robyn_server.storage.cipher import CLEAR, Cipher
 
 
 class Dialect(Protocol):
-    """One database's answers. Values that go in pass `moment` and `json`; values that come out pass the
-    `read_` twin. None is NULL both ways."""
+    """One database's answers. Values that go in pass `moment`, `json` or `private`; values that come out pass the
+    `read_` twin. None is NULL both ways. What is private is JSON too, sealed where the operator wants encryption;
+    rows from before that are read as well."""
 
     name: Literal["sqlite", "postgres"]
     lock: str
@@ -29,6 +31,8 @@ class Dialect(Protocol):
     """SQL after IN: the strings in a list that is one JSON parameter."""
     meta_index: bool
     """Whether metadata containment is answered by the `meta_index` table (else by an index of the column)."""
+    cipher: Cipher
+    """What private columns are sealed with."""
     types: Mapping[str, str]
     """Column types for `schema.py`: json, time, flag, bytes, serial, real."""
 
@@ -53,13 +57,22 @@ class Dialect(Protocol):
     def read_json(self, raw: Any) -> Json:
         """A JSON column, parsed."""
 
-    def read_json_bytes(self, raw: Any) -> bytes | None:
-        """A JSON column, unparsed."""
+    def private(self, value: Json) -> Any:
+        """JSON as a parameter that nobody else shall read."""
+
+    def private_bytes(self, value: bytes | None) -> Any:
+        """The same for JSON that is encoded already."""
+
+    def read_private(self, raw: Any) -> Json:
+        """A private column, parsed. Raises `CannotOpen`."""
+
+    def read_private_bytes(self, raw: Any) -> bytes | None:
+        """A private column, unparsed. Raises `CannotOpen`."""
 
 
 class SqliteDialect:
-    """Times are REAL seconds since 1970, JSON is TEXT, flags are 0 and 1; BEGIN IMMEDIATE makes row locks
-    needless.
+    """Times are REAL seconds since 1970, JSON is TEXT (a BLOB where it is sealed), flags are 0 and 1; BEGIN
+    IMMEDIATE makes row locks needless.
 
     `clock_timestamp()` is a function that `sqlite.py` registers on every connection: the host's clock with
     microseconds, which SQLite's own date functions lack.
@@ -79,6 +92,9 @@ class SqliteDialect:
         "serial": "INTEGER PRIMARY KEY",
         "real": "REAL",
     }
+
+    def __init__(self, cipher: Cipher = CLEAR) -> None:
+        self.cipher = cipher
 
     def by(self, index: str) -> str:
         """See `Dialect`."""
@@ -111,6 +127,22 @@ class SqliteDialect:
     def read_json_bytes(self, raw: str | None) -> bytes | None:
         """See `Dialect`."""
         return None if raw is None else raw.encode()
+
+    def private(self, value: Json) -> str | bytes | None:
+        """See `Dialect`."""
+        return None if value is None else self.private_bytes(orjson.dumps(value))
+
+    def private_bytes(self, value: bytes | None) -> str | bytes | None:
+        """See `Dialect`."""
+        return self.cipher.seal(value) if self.cipher.seals and value is not None else self.json_bytes(value)
+
+    def read_private(self, raw: str | bytes | None) -> Json:
+        """See `Dialect`."""
+        return None if raw is None else orjson.loads(self.cipher.open(raw) if isinstance(raw, bytes) else raw)
+
+    def read_private_bytes(self, raw: str | bytes | None) -> bytes | None:
+        """See `Dialect`."""
+        return self.cipher.open(raw) if isinstance(raw, bytes) else self.read_json_bytes(raw)
 
 
 def marks(count: int) -> str:

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from robyn_server.errors import Unavailable
 from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.storage.cipher import CLEAR, Cipher, is_sealed
+from robyn_server.storage.key_check import check_key
 from robyn_server.storage.sqlite_db import connect
 
 logger = logging.getLogger(__name__)
@@ -77,8 +79,9 @@ class SqliteSpill:
     """`events.interfaces.Spill`. `write` and `behind` never wait; the file is written by a thread of its
     own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cipher: Cipher = CLEAR) -> None:
         self._path = path
+        self._cipher = cipher
         self._writing = _open(path)
         self._reading = connect(path)
         self._glancing = connect(path)
@@ -100,15 +103,16 @@ class SqliteSpill:
     def write(self, thread_id: str, entries: Sequence[RunEvent]) -> None:
         """Hand over entries; they are stored within milliseconds, in order. After `close` they are
         dropped."""
-        size = sum(len(entry.data) for entry in entries)
+        rows: list[Entry] = [
+            (thread_id, *one.id, one.run_id, one.attempt, one.event, self._cipher.seal(one.data))
+            for one in entries
+        ]
+        size = sum(len(row[-1]) for row in rows)
         with self._changed:
             if self._closing:
                 return
             idle = not self._pending
-            self._pending += [
-                (thread_id, *entry.id, entry.run_id, entry.attempt, entry.event, entry.data)
-                for entry in entries
-            ]
+            self._pending += rows
             self._pending_bytes += size
             self._behind += size
             if idle or self._is_time():
@@ -129,9 +133,12 @@ class SqliteSpill:
             (thread_id, *after, *([] if run_id is None else [run_id]), limit),
         )
         return [
-            RunEvent(EventId(ms, seq), of, attempt, event, data, resumable=True)
+            RunEvent(EventId(ms, seq), of, attempt, event, self._plain(data), resumable=True)
             for ms, seq, of, attempt, event, data in rows
         ]
+
+    def _plain(self, stored: bytes) -> bytes:
+        return self._cipher.open(stored) if is_sealed(stored) else stored
 
     async def last(self, thread_id: str) -> EventId | None:
         """The newest stored id of a thread."""
@@ -250,9 +257,12 @@ class SqliteSpill:
             call.answer(None, Unavailable(f"The event spill cannot be used: {error}."))
 
 
-def open_spill(data_dir: Path) -> SqliteSpill:
-    """The spill of a data directory; its file is made when missing."""
-    return SqliteSpill(data_dir / EVENTS_FILE)
+def open_spill(data_dir: Path, cipher: Cipher = CLEAR) -> SqliteSpill:
+    """The spill of a data directory; its file is made when missing. Raises `StartupError`."""
+    path = data_dir / EVENTS_FILE
+    spill = SqliteSpill(path, cipher)
+    check_key(path, cipher)
+    return spill
 
 
 def _open(path: Path) -> sqlite3.Connection:

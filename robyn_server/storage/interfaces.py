@@ -1,6 +1,6 @@
 """What the engine and the worker may ask of storage. Every method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -203,12 +203,16 @@ class RunQueue(Protocol):
 class CronRows(Protocol):
     """Crons."""
 
-    async def create(self, cron: Cron) -> Cron: ...
+    async def create(self, cron: Cron) -> Cron | None:
+        """The cron, None when its assistant or thread is gone."""
 
     async def get(self, cron_id: str, visible: MetadataFilter = EVERYTHING) -> Cron | None: ...
 
-    async def replace(self, cron: Cron) -> Cron | None:
-        """Store every field of a changed cron; None when it is gone."""
+    async def change(
+        self, cron_id: str, change: Callable[[Cron], Cron], visible: MetadataFilter = EVERYTHING
+    ) -> Cron | None:
+        """Store what `change` makes of the cron as it is now; None when there is none visible. `change` is called
+        inside the transaction, perhaps more than once; what it raises is raised, and nothing is changed."""
 
     async def delete(self, cron_id: str, visible: MetadataFilter = EVERYTHING) -> bool: ...
 
@@ -282,6 +286,10 @@ class Storage(Protocol):
     @property
     def description(self) -> str:
         """For the banner, e.g. `SQLite in ./.data`."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether what clients keep is encrypted, so that the database cannot search it."""
 
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""

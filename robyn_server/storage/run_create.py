@@ -53,8 +53,8 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
             new.thread_id,
             BUSY,
             dialect.json(metadata),
-            dialect.json(thread.config),
-            dialect.json({}),
+            dialect.private(thread.config),
+            dialect.private({}),
             *(False, False, False, False),
             *(seconds, thread.ttl.strategy if thread.ttl else None, seconds),
         ),
@@ -71,7 +71,7 @@ def _lock_thread(dialect: Dialect, thread_id: str, visible: MetadataFilter) -> T
     )
     if rows:
         busy, metadata, config = rows[0]
-        row = _ThreadRow(bool(busy), dialect.read_json(metadata), dialect.read_json(config))
+        row = _ThreadRow(bool(busy), dialect.read_json(metadata), dialect.read_private(config))
         if visible.allows(row.metadata):
             return row
     raise NotFound(f"Thread with ID {thread_id} not found")
@@ -90,7 +90,7 @@ def _occupy_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun, row: _Th
         f"UPDATE thread SET status = ?, metadata = ?, config = ?, updated_at = {dialect.now},"
         f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
         " WHERE thread_id = ?",
-        (BUSY, dialect.json(metadata), dialect.json(config), new.thread_id),
+        (BUSY, dialect.json(metadata), dialect.private(config), new.thread_id),
     )
     if metadata != row.metadata:
         yield from write_index(dialect, "thread", new.thread_id, metadata)
@@ -145,7 +145,7 @@ def _insert_run(dialect: Dialect, new: NewRun) -> Transition[Run]:
         "scheduled_for": dialect.moment(new.scheduled_for),
         "status": PENDING,
         "metadata": dialect.json(new.metadata),
-        "kwargs": dialect.json(new.kwargs),
+        "kwargs": dialect.private(new.kwargs),
         "multitask_strategy": new.multitask_strategy,
         "resumable": new.resumable,
         "temporary": new.temporary,

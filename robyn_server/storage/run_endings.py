@@ -185,7 +185,7 @@ def _end_where(
     rows = yield (
         f"UPDATE run SET status = ?, error = ?, worker_id = NULL, lease_until = NULL, secrets = NULL,"
         f" finished_at = {dialect.now}, updated_at = {dialect.now} WHERE {where} RETURNING run_id",
-        (ending.status, dialect.json(ending.run_error), *parameters),
+        (ending.status, dialect.private(ending.run_error), *parameters),
     )
     return [(row[0],) for row in rows]
 
@@ -198,12 +198,12 @@ def _end_on_thread(dialect: Dialect, thread_id: str, ending: Ending) -> Transiti
         f" updated_at = {dialect.now}, status = {status_from(str(ending.failed).upper(), has_next)},"
         f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
     )
-    parameters = [dialect.json(ending.error), ending.failed, ending.status is not None, False]
+    parameters = [dialect.private(ending.error), ending.failed, ending.status is not None, False]
     if ending.state is not None:
         changes += ', "values" = COALESCE(?, "values"), interrupts = ?, has_next = ?'
         parameters += [
-            dialect.json_bytes(ending.state.values),
-            dialect.json(ending.state.interrupts),
+            dialect.private_bytes(ending.state.values),
+            dialect.private(ending.state.interrupts),
             ending.state.has_next,
         ]
     rows = yield f"UPDATE thread SET {changes} WHERE thread_id = ? RETURNING status", (*parameters, thread_id)

@@ -155,7 +155,7 @@ def _retry(dialect: Dialect, run: Run, delay: timedelta, error: JsonObject, most
         f"UPDATE run SET status = '{PENDING}', failures = failures + 1, worker_id = NULL, lease_until = NULL,"
         f" run_at = {dialect.plus('?')}, error = ?, updated_at = {dialect.now}"
         f" WHERE {FENCE} AND failures < ? AND cancel_action IS NULL RETURNING run_id",
-        (delay.total_seconds(), dialect.json(error), *fence(run), most),
+        (delay.total_seconds(), dialect.private(error), *fence(run), most),
     )
     return bool(rows)
 

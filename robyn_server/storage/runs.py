@@ -20,7 +20,8 @@ COLUMNS = ", ".join(_NAMES)
 """What `read_run` reads, for SELECT and RETURNING."""
 
 _TIMES = frozenset({"created_at", "updated_at", "run_at", "started_at", "finished_at"})
-_JSON = frozenset({"metadata", "kwargs", "caller", "error"})
+_JSON = frozenset({"metadata", "caller"})
+_PRIVATE = frozenset({"kwargs", "error"})
 _FLAGS = frozenset({"resumable", "temporary"})
 
 NOT_HIDDEN = "(cancel_action IS NULL OR cancel_action <> 'rollback')"
@@ -41,6 +42,8 @@ def read_run(dialect: Dialect, row: Row) -> Run:
         fields[name] = dialect.read_moment(fields[name])
     for name in _JSON:
         fields[name] = dialect.read_json(fields[name])
+    for name in _PRIVATE:
+        fields[name] = dialect.read_private(fields[name])
     for name in _FLAGS:
         fields[name] = bool(fields[name])
     return Run(**fields)

@@ -9,9 +9,11 @@ from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
+from robyn_server.storage.cipher import CLEAR, Cipher
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.document_embedding import DocumentEmbedding
+from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
@@ -45,6 +47,7 @@ class SqliteStorage:
         self.documents = documents
         self.embedder = embedder
         self.description = f"SQLite in {data_dir}"
+        self.is_sealed = db.dialect.cipher.seals
 
     async def sweep_store(self) -> int:
         """See `Storage`."""
@@ -68,24 +71,34 @@ class SqliteStorage:
             await self._db.close()
 
 
-async def open_storage(settings: Settings, store: StoreOptions | None = None) -> SqliteStorage:
+async def open_storage(
+    settings: Settings, store: StoreOptions | None = None, cipher: Cipher = CLEAR
+) -> SqliteStorage:
     """Bring the databases up to date and open everything in the data directory, which the caller holds
-    (`data_dir.hold_data_dir`). Raises `StartupError`."""
+    (`data_dir.hold_data_dir`). Raises `StartupError`, also when the cipher is not the one of the data."""
     data_dir = settings.data_dir
     migrate(data_dir)
+    check_key(data_dir / APP_FILE, cipher)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
-    db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous)
+    db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(db.close)
         checkpoints = await open_checkpoints(
-            data_dir, pickle_fallback=settings.checkpoint_pickle_fallback, synchronous=synchronous
+            data_dir,
+            pickle_fallback=settings.checkpoint_pickle_fallback,
+            synchronous=synchronous,
+            cipher=cipher,
         )
         opened.push_async_callback(checkpoints.close)
-        memory = await open_store(data_dir, store or StoreOptions(), synchronous=synchronous)
+        memory = await open_store(data_dir, store or StoreOptions(), synchronous=synchronous, cipher=cipher)
         opened.push_async_callback(memory.close)
         embedding = DocumentEmbedding.from_settings(settings)
         documents = await open_store(
-            data_dir, StoreOptions(index=embedding.index), synchronous=synchronous, file=DOCUMENTS_FILE
+            data_dir,
+            StoreOptions(index=embedding.index),
+            synchronous=synchronous,
+            file=DOCUMENTS_FILE,
+            cipher=cipher,
         )
         opened.pop_all()
     return SqliteStorage(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from robyn_server.errors import Unavailable
+from robyn_server.storage.cipher import CLEAR, Cipher
 from robyn_server.storage.db import Row, Start
 from robyn_server.storage.dialect import Dialect, SqliteDialect
 
@@ -124,8 +125,10 @@ class SqliteDb:
     alone = True
     """See `Db`: a server holds its data directory."""
 
-    def __init__(self, path: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> None:
-        self.dialect: Dialect = SqliteDialect()
+    def __init__(
+        self, path: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL", cipher: Cipher = CLEAR
+    ) -> None:
+        self.dialect: Dialect = SqliteDialect(cipher)
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False

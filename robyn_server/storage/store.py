@@ -24,7 +24,10 @@ from langgraph.store.base import (
 )
 
 from robyn_server.resources.encoding import encode
+from robyn_server.storage.cipher import CLEAR, Cipher
 from robyn_server.storage.db import Transition
+from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store_embedding import Embedder, Meanings
@@ -71,7 +74,7 @@ class SqliteStore(BaseStore):
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Do all or nothing of the writes; reads of the same batch see what was before them."""
-        batch = _Batch(ops, self._embedder)
+        batch = _Batch(self._db.dialect, ops, self._embedder)
         meanings = Meanings()
         if self._embedder and batch.has_meaning:
             meanings = await self._embedder.aembed(batch.texts, batch.queries)
@@ -83,7 +86,7 @@ class SqliteStore(BaseStore):
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """See `abatch`."""
-        batch = _Batch(ops, self._embedder)
+        batch = _Batch(self._db.dialect, ops, self._embedder)
         meanings = Meanings()
         if self._embedder and batch.has_meaning:
             meanings = self._embedder.embed(batch.texts, batch.queries)
@@ -110,17 +113,18 @@ class SqliteStore(BaseStore):
 class _Batch:
     """Operations of one call. `results` is in their order; writes give None."""
 
-    def __init__(self, ops: Iterable[Op], embedder: Embedder | None) -> None:
+    def __init__(self, dialect: Dialect, ops: Iterable[Op], embedder: Embedder | None) -> None:
+        self._dialect = dialect
         self._ops = [_checked(op) for op in ops]
         self._index = embedder.vectors if embedder else VectorIndex(0)
         self.results: list[Result] = [None] * len(self._ops)
         # Of several writes to one item the last one counts.
-        self._puts: dict[tuple[tuple[str, ...], str], tuple[PutOp, str | None, list[str]]] = {}
+        self._puts: dict[tuple[tuple[str, ...], str], tuple[PutOp, bytes | None, list[str]]] = {}
         self._used: list[int] = []
         for op in self._ops:
             if isinstance(op, PutOp):
                 # What is written is what the value is now, whatever the caller does to it afterwards.
-                value = None if op.value is None else encode(dict(op.value)).decode()
+                value = None if op.value is None else encode(dict(op.value))
                 texts = embedder.texts(op, value) if embedder and value is not None else []
                 self._puts[op.namespace, op.key] = op, value, texts
         queries = (op.query for op in self._ops if isinstance(op, SearchOp) and op.query)
@@ -144,11 +148,11 @@ class _Batch:
         used: list[int] = []
         for place, op in enumerate(self._ops):
             if isinstance(op, GetOp):
-                self.results[place], seen = yield from get(op)
+                self.results[place], seen = yield from get(self._dialect, op)
                 used += seen
             elif isinstance(op, SearchOp):
                 query = meanings.of_query.get(op.query or "")
-                self.results[place], seen = yield from search(op, query, self._index)
+                self.results[place], seen = yield from search(self._dialect, op, query, self._index)
                 used += seen
             elif isinstance(op, ListNamespacesOp):
                 self.results[place] = yield from list_namespaces(op)
@@ -159,7 +163,7 @@ class _Batch:
         if self._used:
             yield from refresh(self._used)
         for op, value, texts in self._puts.values():
-            yield from put(op, value, [meanings.of_text[text] for text in texts])
+            yield from put(self._dialect, op, value, [meanings.of_text[text] for text in texts])
 
 
 def _checked(op: Op) -> Op:
@@ -178,8 +182,10 @@ async def open_store(
     *,
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
     file: str = STORE_FILE,
+    cipher: Cipher = CLEAR,
 ) -> SqliteStore:
     """The store of `data_dir`, or another store kept there; the file is made when missing. Raises `StartupError`."""
     path = data_dir / file
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
-    return SqliteStore(SqliteDb(path, synchronous=synchronous), options)
+    await asyncio.to_thread(check_key, path, cipher)
+    return SqliteStore(SqliteDb(path, synchronous=synchronous, cipher=cipher), options)

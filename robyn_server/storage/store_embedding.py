@@ -29,7 +29,7 @@ class Embedder:
         self._fields = index.get("fields") or ["$"]
         self._loop = asyncio.get_running_loop()
 
-    def texts(self, op: PutOp, value: str) -> list[str]:
+    def texts(self, op: PutOp, value: bytes) -> list[str]:
         """The texts of an item (`value` is its JSON) that give it meaning."""
         if op.index is False:
             return []

@@ -16,7 +16,7 @@ from robyn_server.storage.dialect import Dialect
 
 Namespace: TypeAlias = tuple[str, ...]
 Vector: TypeAlias = tuple[bytes, float]
-"""float32 numbers, and their norm."""
+"""float32 numbers, and their norm. The numbers are sealed with the values: they tell what is meant."""
 
 FLOAT_BYTES = 4
 SWEPT_AT_ONCE = 1_000
@@ -66,11 +66,11 @@ def below(prefix: Namespace) -> tuple[str, tuple[str, ...]]:
     return "path >= ? AND path < ?", (path, path[:-1] + "/")
 
 
-def read_item(row: Row) -> Item:
+def read_item(dialect: Dialect, row: Row) -> Item:
     """An item from the columns of ITEM."""
     path, key, value, created_at, updated_at, *_ = row
     return Item(
-        value=orjson.loads(value),
+        value=dialect.read_private(value),
         key=key,
         namespace=namespace_of(path),
         created_at=datetime.fromtimestamp(created_at, UTC),
@@ -78,7 +78,7 @@ def read_item(row: Row) -> Item:
     )
 
 
-def get(op: GetOp) -> Transition[tuple[Item | None, list[int]]]:
+def get(dialect: Dialect, op: GetOp) -> Transition[tuple[Item | None, list[int]]]:
     """The item, and its number when reading it counts as use."""
     rows = yield (
         f"SELECT {ITEM} FROM namespace n JOIN item i ON i.ns = n.ns WHERE n.path = ? AND i.key = ? AND {ALIVE}",
@@ -86,7 +86,7 @@ def get(op: GetOp) -> Transition[tuple[Item | None, list[int]]]:
     )
     if not rows:
         return None, []
-    return read_item(rows[0]), used(rows, op.refresh_ttl)
+    return read_item(dialect, rows[0]), used(rows, op.refresh_ttl)
 
 
 def used(rows: Sequence[Row], refresh: bool) -> list[int]:
@@ -103,7 +103,7 @@ def refresh(seqs: list[int]) -> Transition[None]:
     )
 
 
-def put(op: PutOp, value: str | None, vectors: Sequence[Vector]) -> Transition[None]:
+def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector]) -> Transition[None]:
     """Create, replace or (`value`, which is JSON, None) delete an item."""
     path = path_of(op.namespace)
     if value is None:
@@ -124,14 +124,14 @@ def put(op: PutOp, value: str | None, vectors: Sequence[Vector]) -> Transition[N
         " VALUES (?, ?, clock_timestamp(), clock_timestamp(), ?, clock_timestamp() + ? * 60, ?)"
         " ON CONFLICT (ns, key) DO UPDATE SET updated_at = excluded.updated_at, value = excluded.value,"
         " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at RETURNING seq",
-        (ns, op.key, op.ttl, op.ttl, value),
+        (ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
     )
     seq: int = rows[0][0]
     yield "DELETE FROM vector WHERE seq = ?", (seq,)
     for data, norm in vectors:
         yield (
             "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)",
-            (seq, ns, len(data) // FLOAT_BYTES, norm, data),
+            (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data)),
         )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter, contains
 from robyn_server.resources.page import Page
 from robyn_server.resources.run_lifecycle import ACTIVE, thread_status
@@ -20,7 +22,7 @@ _NAMES = (
     " ttl_seconds ttl_strategy expires_at values"
 ).split()
 _TIMES = frozenset({"created_at", "updated_at", "state_updated_at", "expires_at"})
-_JSON = frozenset({"metadata", "config", "interrupts", "error"})
+_PRIVATE = frozenset({"config", "interrupts", "error"})
 _FLAGS = frozenset({"settled", "copied"})
 
 _RETURNED = ", ".join(f'"{name}"' for name in _NAMES)
@@ -148,8 +150,8 @@ def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
             strategy,
             seconds,
             dialect.json(new.metadata),
-            dialect.json({}),
-            dialect.json({}),
+            dialect.private({}),
+            dialect.private({}),
         ),
     )
     if not rows:
@@ -183,7 +185,7 @@ def _patch(
 
 
 def _set_state(dialect: Dialect, thread_id: str, outcome: StateOutcome) -> Transition[None]:
-    values = dialect.json_bytes(outcome.values)
+    values = dialect.private_bytes(outcome.values)
     # A copy shows its values from the first change of its own state on.
     shown = '"values" = ?, copied = FALSE, ' if values is not None else ""
     yield (
@@ -193,7 +195,7 @@ def _set_state(dialect: Dialect, thread_id: str, outcome: StateOutcome) -> Trans
         " WHERE thread_id = ?",
         (
             *(() if values is None else (values,)),
-            dialect.json(outcome.interrupts),
+            dialect.private(outcome.interrupts),
             outcome.has_next,
             thread_id,
         ),
@@ -219,23 +221,24 @@ def _wanted(dialect: Dialect, query: ThreadSearch, *, with_values: bool) -> Want
         order=ORDERS[query.sort_by],
         descending=query.descending,
         oldest_first=query.sort_by == "status",
-        test=(lambda thread: _values_contain(dialect, thread, query.values)) if query.values else None,
+        test=(lambda thread: _values_contain(thread, query.values)) if query.values else None,
     )
 
 
-def _values_contain(dialect: Dialect, thread: Thread, part: JsonObject) -> bool:
-    return thread.values is not None and contains(dialect.read_json(thread.values), part)
+def _values_contain(thread: Thread, part: JsonObject) -> bool:
+    return thread.values is not None and contains(orjson.loads(thread.values), part)
 
 
 def _read(dialect: Dialect, row: Row) -> Thread:
     fields = dict(zip(_NAMES, row, strict=True))
     for name in _TIMES:
         fields[name] = dialect.read_moment(fields[name])
-    for name in _JSON:
-        fields[name] = dialect.read_json(fields[name])
+    fields["metadata"] = dialect.read_json(fields["metadata"])
+    for name in _PRIVATE:
+        fields[name] = dialect.read_private(fields[name])
     for name in _FLAGS:
         fields[name] = bool(fields[name])
-    fields["values"] = dialect.read_json_bytes(fields["values"])
+    fields["values"] = dialect.read_private_bytes(fields["values"])
     seconds, strategy = fields.pop("ttl_seconds"), fields.pop("ttl_strategy")
     ttl = None if strategy is None else ThreadTtl(timedelta(seconds=seconds), strategy)
     return Thread(**fields, ttl=ttl)

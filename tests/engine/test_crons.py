@@ -121,7 +121,7 @@ async def test_a_crash_between_run_and_schedule_makes_no_second_run(engine, part
     later = now() + timedelta(minutes=10)
     await scheduler.run_once(later)
     # As the row was when the run had been made and the schedule had not moved on.
-    await parts.storage.crons.replace(made)
+    await parts.storage.crons.change(made.cron_id, lambda _: made)
     assert await scheduler.run_once(later) == 0
     assert len(await parts.storage.runs.search(RunSearch(thread.thread_id))) == 1
 
@@ -129,7 +129,7 @@ async def test_a_crash_between_run_and_schedule_makes_no_second_run(engine, part
 async def test_a_cron_that_cannot_fire_does_not_stop_the_others(engine, parts):
     broken = await engine.crons.create({"assistant_id": "steps", "schedule": "* * * * *"})
     payload = {**broken.payload, "assistant_id": random_id()}
-    await parts.storage.crons.replace(replace(broken, payload=payload))
+    await parts.storage.crons.change(broken.cron_id, lambda cron: replace(cron, payload=payload))
     await engine.crons.create({"assistant_id": "steps", "schedule": "* * * * *"})
     later = now() + timedelta(minutes=10)
     assert await CronScheduler(engine, timedelta(seconds=5)).run_once(later) == 1

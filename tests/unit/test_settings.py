@@ -44,9 +44,8 @@ def test_env_may_name_a_file(tmp_path: Path) -> None:
     assert read_settings(project(tmp_path, {"env": "./my.env"}), {}).port == 9000
 
 
-def test_a_missing_env_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartupError, match=r"names \./my\.env, which does not exist"):
-        read_settings(project(tmp_path, {"env": "./my.env"}), {})
+def test_a_missing_env_file_counts_as_empty(tmp_path: Path) -> None:
+    assert read_settings(project(tmp_path, {"env": "./my.env"}), {}).port == 8081
 
 
 def test_the_mount_prefix_of_langgraph_json(tmp_path: Path) -> None:

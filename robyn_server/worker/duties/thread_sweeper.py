@@ -4,6 +4,7 @@ from datetime import datetime
 
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
+from robyn_server.resources.thread import Thread
 
 
 class ThreadSweeper:
@@ -21,16 +22,20 @@ class ThreadSweeper:
         storage = self._parts.storage
         swept = 0
         for thread in await storage.threads.expired(now, self._rules.sweep_limit):
-            # The sweep takes a while: who has come back to a thread since then keeps it.
-            present = await storage.threads.get(thread.thread_id)
-            if present is None or present.expires_at != thread.expires_at:
-                continue
-            swept += 1
-            if thread.ttl is not None and thread.ttl.strategy == "keep_latest":
-                await storage.checkpoints.keep_latest(thread.thread_id)
-                await storage.threads.rest(thread.thread_id)
-                continue
-            await storage.checkpoints.delete_thread(thread.thread_id)
-            await storage.threads.delete(thread.thread_id)
-            await self._parts.log.forget_thread(thread.thread_id)
+            async with self._parts.thread_locks.of(thread.thread_id):
+                # The sweep takes a while: who has come back to a thread since then keeps it.
+                present = await storage.threads.get(thread.thread_id)
+                if present is not None and present.expires_at == thread.expires_at:
+                    await self._sweep(thread)
+                    swept += 1
         return swept
+
+    async def _sweep(self, thread: Thread) -> None:
+        storage = self._parts.storage
+        if thread.ttl is not None and thread.ttl.strategy == "keep_latest":
+            await storage.checkpoints.keep_latest(thread.thread_id)
+            await storage.threads.rest(thread.thread_id)
+            return
+        await storage.checkpoints.delete_thread(thread.thread_id)
+        await storage.threads.delete(thread.thread_id)
+        await self._parts.log.forget_thread(thread.thread_id)

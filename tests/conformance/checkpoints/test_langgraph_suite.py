@@ -10,15 +10,16 @@ from langgraph.checkpoint.conformance.capabilities import ALL_CAPABILITIES
 from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
 
 from robyn_server.storage.checkpoints import open_checkpoints
+from robyn_server.storage.cipher import Cipher
 
 
-async def test_sqlite_saver(tmp_path: Path) -> None:
+async def test_sqlite_saver(tmp_path: Path, cipher: Cipher) -> None:
     folders = (tmp_path / str(number) for number in count())
 
     async def fresh() -> AsyncGenerator[BaseCheckpointSaver[str], None]:
         folder = next(folders)
         folder.mkdir()
-        checkpoints = await open_checkpoints(folder)
+        checkpoints = await open_checkpoints(folder, cipher=cipher)
         yield checkpoints.saver()
         await checkpoints.close()
 

@@ -15,6 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from ormsgpack import MsgpackEncodeError
 
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Transition
 
 Versions = dict[str, Any]
@@ -23,8 +24,8 @@ LONG = "x" * 3000
 
 
 @pytest.fixture
-async def checkpoints(tmp_path: Path) -> AsyncIterator[SqliteCheckpoints]:
-    opened = await open_checkpoints(tmp_path)
+async def checkpoints(tmp_path: Path, cipher: Cipher) -> AsyncIterator[SqliteCheckpoints]:
+    opened = await open_checkpoints(tmp_path, cipher=cipher)
     yield opened
     await opened.close()
 
@@ -78,13 +79,13 @@ async def test_a_list_that_grows_is_stored_once(checkpoints: SqliteCheckpoints) 
         log.append(f"{number} {LONG}")
         config, versions = await put(checkpoints, config, "r", versions, {"log": log})
         places.append(config)
-    assert await ask(checkpoints, "SELECT sum(length(data)) FROM checkpoint_chunks") < 100 * (len(LONG) + 10)
+    assert await ask(checkpoints, "SELECT sum(length(data)) FROM checkpoint_chunks") < 100 * (len(LONG) + 60)
     assert await ask(checkpoints, "SELECT count(*) FROM checkpoint_chunks") < 60
     for number, place in enumerate(places, 1):
         assert await values_at(checkpoints, place) == {"log": log[:number]}
     report = await checkpoints.storage("t")
     assert report["channel_values"]["by_channel"]["log"]["versions"] == 100
-    assert report["channel_values"]["bytes"] < 100 * (len(LONG) + 20)
+    assert report["channel_values"]["bytes"] < 100 * (len(LONG) + 120)
 
 
 async def test_branches_and_copies_do_not_disturb_one_another(checkpoints: SqliteCheckpoints) -> None:

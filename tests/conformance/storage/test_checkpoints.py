@@ -17,6 +17,7 @@ from langgraph.types import Command, Durability, interrupt
 from pydantic import BaseModel
 
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Transition
 
 THREAD = "thread-1"
@@ -66,8 +67,8 @@ GRAPHS = {"flat": asking, "nested": nested}
 
 
 @pytest.fixture
-async def checkpoints(tmp_path: Path) -> AsyncIterator[SqliteCheckpoints]:
-    opened = await open_checkpoints(tmp_path)
+async def checkpoints(tmp_path: Path, cipher: Cipher) -> AsyncIterator[SqliteCheckpoints]:
+    opened = await open_checkpoints(tmp_path, cipher=cipher)
     yield opened
     await opened.close()
 

@@ -1,6 +1,7 @@
 """Crons, on a real database."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -57,16 +58,33 @@ async def test_every_field_is_kept(tables: Storage) -> None:
     assert await tables.crons.get("c2") == bare
 
 
-async def test_replace_and_delete(tables: Storage) -> None:
+async def test_change_and_delete(tables: Storage) -> None:
     await tables.crons.create(cron())
     changed = cron(schedule="0 0 * * *", metadata={"owner": "me", "new": 1}, enabled=False)
-    assert await tables.crons.replace(changed) == changed
+    assert await tables.crons.change("c1", lambda _: changed) == changed
     assert await tables.crons.get("c1") == changed
     assert (await tables.crons.search(CronSearch(metadata={"new": 1}))).items == (changed,)
-    assert await tables.crons.replace(cron("missing")) is None
+    assert await tables.crons.change("missing", lambda _: changed) is None
+    assert await tables.crons.change("c1", lambda _: cron(), THEIRS) is None
     assert not await tables.crons.delete("c1", THEIRS)
     assert await tables.crons.delete("c1")
     assert not await tables.crons.delete("c1")
+
+
+async def test_changes_at_once_lose_nothing(tables: Storage) -> None:
+    await tables.crons.create(cron(metadata={}))
+
+    def add(number: int) -> Callable[[Cron], Cron]:
+        return lambda found: replace(found, metadata={**found.metadata, str(number): number})
+
+    await asyncio.gather(*(tables.crons.change("c1", add(number)) for number in range(20)))
+    stored = await tables.crons.get("c1")
+    assert stored is not None and len(stored.metadata) == 20
+
+
+async def test_a_cron_of_something_that_is_gone_is_not_made(tables: Storage) -> None:
+    assert await tables.crons.create(cron(assistant_id="gone")) is None
+    assert await tables.crons.create(cron(thread_id="gone")) is None
 
 
 async def test_due_ones_are_enabled_begun_and_not_over(tables: Storage) -> None:
@@ -88,7 +106,7 @@ async def test_a_cron_fires_once(tables: Storage) -> None:
     assert sorted(fired) == [False] * 4 + [True]
     stored = await tables.crons.get("c1")
     assert stored is not None and stored.next_run_at == later
-    await tables.crons.replace(replace(stored, enabled=False))
+    await tables.crons.change("c1", lambda cron: replace(cron, enabled=False))
     assert not await tables.crons.fire(stored, None)
 
 

@@ -7,12 +7,13 @@ import pytest
 
 from robyn_server.errors import Unavailable
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.event_spill import EVENTS_FILE, FLUSH_ENTRIES, SqliteSpill, open_spill
 
 
 @pytest.fixture
-async def spill(tmp_path: Path) -> AsyncIterator[SqliteSpill]:
-    opened = open_spill(tmp_path)
+async def spill(tmp_path: Path, cipher: Cipher) -> AsyncIterator[SqliteSpill]:
+    opened = open_spill(tmp_path, cipher)
     yield opened
     await opened.close()
 
@@ -28,7 +29,7 @@ def ids(events: Sequence[RunEvent]) -> list[EventId]:
 async def test_entries_read_back_as_they_were_written(spill: SqliteSpill) -> None:
     written = [event(5, 0, data=b"\x00\xff"), event(5, 1, "q", "error"), event(5, 2, name=END_OF_RUN)]
     spill.write("t", written)
-    assert spill.behind == sum(len(one.data) for one in written)
+    assert spill.behind >= sum(len(one.data) for one in written)
     await spill.flushed()
 
     assert spill.behind == 0
@@ -51,7 +52,7 @@ async def test_entries_wait_for_a_full_disk_to_have_room_again(spill: SqliteSpil
     async with asyncio.timeout(5):
         while spill._pending:
             await asyncio.to_thread(lambda: None)
-    assert spill.behind == 299_000 and await spill.last("t") is None
+    assert spill.behind >= 299_000 and await spill.last("t") is None
     # The writer's own connection is busy trying; the limit is a matter of that connection.
     spill._writing.execute("PRAGMA max_page_count = 1073741823").fetchall()
     await spill.flushed()

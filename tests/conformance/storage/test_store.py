@@ -8,6 +8,7 @@ import pytest
 from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp, TTLConfig
 
 from robyn_server.errors import StartupError, Unavailable
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.sqlite_db import connect
 from robyn_server.storage.store import STORE_FILE, SqliteStore, StoreOptions, open_store
@@ -19,11 +20,11 @@ SOON = 0.05 / 60
 
 
 @pytest.fixture
-async def opened(tmp_path: Path):
+async def opened(tmp_path: Path, cipher: Cipher):
     stores = []
 
     async def open_one(ttl: TTLConfig | None = None) -> SqliteStore:
-        stores.append(await open_store(tmp_path, StoreOptions(ttl)))
+        stores.append(await open_store(tmp_path, StoreOptions(ttl), cipher=cipher))
         return stores[-1]
 
     yield open_one

@@ -14,6 +14,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import PutOp, SearchItem
 
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
 
 WORDS = 64
@@ -47,12 +48,12 @@ class Numbers(Embeddings):
 
 
 @pytest.fixture
-async def opened(tmp_path: Path):
+async def opened(tmp_path: Path, cipher: Cipher):
     stores = []
 
     async def open_one(embed: Any = bag_of_words, dims: int = WORDS, fields: Sequence[str] = ("text",)):
         options = StoreOptions(index={"embed": embed, "dims": dims, "fields": list(fields)})
-        stores.append(await open_store(tmp_path, options))
+        stores.append(await open_store(tmp_path, options, cipher=cipher))
         return stores[-1]
 
     yield open_one

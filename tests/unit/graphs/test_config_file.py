@@ -28,7 +28,16 @@ def test_keeps_the_sections_raw(write):
 
 def test_unknown_keys_are_warnings(write):
     config_file = write(ONE, python_version="3.12", grahps={})
-    assert config_file.warnings == ('Unknown key "grahps" in langgraph.json is ignored.',)
+    assert config_file.warnings == (
+        'Unknown key "grahps" in langgraph.json is ignored. Did you mean "graphs"?',
+    )
+
+
+def test_a_missing_env_file_is_a_warning(write):
+    config_file = write(ONE, env="./my.env")
+    (warning,) = config_file.warnings
+    assert warning.startswith('"env" in langgraph.json names ./my.env, which does not exist')
+    assert environment(config_file) == {}
 
 
 @pytest.mark.parametrize(

@@ -40,3 +40,30 @@ def test_the_store_is_looked_at_too(write, tmp_path):
     assert good.ok and good.lines[-1] == "ok: store (by meaning, 1 dimensions)"
     bad = check(write(graphs, store={"index": {"embed": "./embed.py:nope", "dims": 1}}).path)
     assert not bad.ok and bad.lines[-1].startswith("error: The store's embed function")
+
+
+def test_values_of_a_wrong_kind_are_errors_and_what_has_no_effect_is_said(write):
+    graphs = {"echo": f"{GRAPHS}/plain.py:echo"}
+    http = {"cors": {"max_age": "long", "allow_origns": []}, "disable_mcp": "s3cret"}
+    report = check(write(graphs, http=http, python_version="3.12", auth={"cache": {}}).path)
+    assert not report.ok
+    assert report.lines[:5] == (
+        'error: "http.cors.max_age" in langgraph.json must be a whole number from 0: correct it.',
+        'error: "http.disable_mcp" in langgraph.json must be true or false: correct it.',
+        'warning: Unknown key "http.cors.allow_origns" in langgraph.json is ignored.'
+        ' Did you mean "allow_origins"?',
+        'ignored: "python_version": it is for building images',
+        'ignored: "auth.cache": it is for projects in JavaScript',
+    )
+
+
+def test_whatever_else_a_file_names_is_loaded(write, tmp_path):
+    (tmp_path / "parts.py").write_text("auth = app = encryption = object()")
+    named = {
+        "auth": {"path": "./parts.py:auth"},
+        "http": {"app": "./parts.py:app"},
+        "encryption": {"path": "./parts.py:nope"},
+    }
+    report = check(write({"echo": f"{GRAPHS}/plain.py:echo"}, **named).path)
+    assert report.lines[-3:-1] == ("ok: auth (./parts.py:auth)", "ok: http (./parts.py:app)")
+    assert report.lines[-1].startswith('error: "encryption.path": ./parts.py has nothing named')
