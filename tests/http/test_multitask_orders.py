@@ -54,13 +54,11 @@ async def test_one_after_the_other(client: LangGraphClient, order: tuple[Strateg
         await client.runs.join(thread_id, made[-1])
     thread = await settled(client, thread_id)
     ended = [await status_of(client, thread_id, run_id) for run_id in made]
-    stopped = [stopped_by(order[number:]) for number in range(len(made))]
-    assert ended[0] == stopped[0]
-    # A run of three steps may have been through before the next one came.
-    assert all(end in (stop, "success") for end, stop in zip(ended, stopped, strict=True)), ended
+    for number, end in enumerate(ended):
+        assert end in ends(order[number:], quick=number > 0), (number, ended)
     log = thread["values"]["log"]
     assert log[: len(STEPS)] == STEPS
-    assert ("step3" in log) == (stopped[0] == "interrupted")
+    assert ("step3" in log) == (ended[0] == "interrupted")
     for number, status in enumerate(ended[1:]):
         if status == "success":
             at = log.index(number)
@@ -70,12 +68,16 @@ async def test_one_after_the_other(client: LangGraphClient, order: tuple[Strateg
     assert (thread["status"], (await client.threads.get_state(thread_id))["next"]) == ("idle", [])
 
 
-def stopped_by(later: tuple[Strategy, ...]) -> str:
-    """How a run ends behind which runs of these strategies are created: the first that stops it decides."""
-    for strategy in later:
-        if strategy != "enqueue":
-            return {"interrupt": "interrupted", "rollback": "gone"}[strategy]
-    return "success"
+def ends(later: tuple[Strategy, ...], *, quick: bool) -> set[str]:
+    """How a run may end behind which runs of these strategies are created; a quick one may be through before."""
+    stopping = [strategy for strategy in later if strategy != "enqueue"]
+    found = {"success"} if quick or not stopping else set()
+    if stopping:
+        found.add({"interrupt": "interrupted", "rollback": "gone"}[stopping[0]])
+    if "rollback" in stopping:
+        # Asked to stop, it may not have stopped yet when it is taken back as well.
+        found.add("gone")
+    return found
 
 
 @pytest.mark.parametrize("strategy", ["interrupt", "rollback"])

@@ -31,8 +31,8 @@ class LoopLag:
         if lag < TOO_LONG:
             return 0
         logger.warning(
-            "The event loop stood still for %.1f s: an async node does work that blocks. Make it a plain `def`, which"
-            " runs on a thread, or await the work",
+            "The event loop stood still for %.1f s: probably an async node does work that blocks. Make it a plain"
+            " `def`, which runs on a thread, or await the work",
             lag,
         )
         return 1
