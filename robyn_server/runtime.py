@@ -1,5 +1,6 @@
 """The engine without HTTP: opens every part, joins them, closes them in reverse."""
 
+import asyncio
 import os
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
-from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
+from robyn_server.storage.encryption import open_encryption
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.sqlite import open_storage
 from robyn_server.storage.store import StoreOptions
@@ -58,6 +59,8 @@ class Prepared:
     store: StoreOptions
     webhook_policy: WebhookPolicy
     webhook_options: WebhookOptions
+    encryption_handlers: object | None = None
+    """What `encryption.path` of langgraph.json names."""
 
 
 def prepare(settings: Settings) -> Prepared:
@@ -70,7 +73,16 @@ def prepare(settings: Settings) -> Prepared:
     ttl_rules(settings, config_file.raw)
     store = StoreOptions(store_ttl(config_file), store_index(config_file))
     auth = open_auth(settings, handlers, section)
-    return Prepared(settings, config_file, graphs, auth, store, *_webhooks(settings, config_file))
+    encryption = config_file.section("encryption").get("path")
+    return Prepared(
+        settings,
+        config_file,
+        graphs,
+        auth,
+        store,
+        *_webhooks(settings, config_file),
+        encryption_handlers=load(config_file, "encryption", GraphSpec(encryption)) if encryption else None,
+    )
 
 
 def _webhooks(settings: Settings, config_file: ConfigFile) -> tuple[WebhookPolicy, WebhookOptions]:
@@ -125,9 +137,10 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     """Take the data directory, bring its databases up to date and open every part, on the running loop; nothing runs
     before `start`. Raises `StartupError`."""
     settings = prepared.settings
-    cipher = CLEAR if settings.aes_key is None else AesGcm(DerivedKeys(settings.aes_key))
-    storage = await open_storage(settings, prepared.store, cipher)
-    spill = open_spill(settings.data_dir, cipher)
+    # Its handlers may take their time, also for the checks that storage makes when it opens.
+    encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
+    storage = await open_storage(settings, prepared.store, encryption)
+    spill = open_spill(settings.data_dir, encryption.cipher)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
     metrics = Metrics(settings.slots)
     parts = Parts(

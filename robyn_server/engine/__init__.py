@@ -5,6 +5,7 @@
 Imports interfaces of storage, events, graphs and auth; knows nothing of HTTP.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from robyn_server.engine.access import Access
@@ -32,6 +33,12 @@ class Engine:
     def acting_for(self, caller: Caller, facts: RequestFacts = NO_REQUEST) -> "Engine":
         """The same engine for somebody else."""
         return Engine(self.parts, caller, facts)
+
+    async def admitted(self, caller: Caller, headers: Mapping[str, str]) -> Caller:
+        """The caller, with what a project's encryption handlers make of the request; what this task writes from now on
+        is encrypted accordingly. Raises `Unprocessable`, `Unavailable`."""
+        contexts = self.parts.storage.contexts
+        return caller if contexts is None else await contexts.admitted(caller, headers)
 
     @cached_property
     def assistants(self) -> Assistants:

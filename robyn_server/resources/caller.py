@@ -21,16 +21,21 @@ class Caller:
     is_service: bool = False
     """The operator's own key or the platform's studio: owner filters do not apply."""
     token: str | None = field(default=None, repr=False)
+    encryption_context: JsonObject | None = None
+    """What a project's encryption handlers are told of whose data it is."""
 
     def to_json(self) -> JsonObject:
         """The form kept on a run or cron; the token is left out."""
-        return {
+        kept: JsonObject = {
             "identity": self.identity,
             "display_name": self.display_name,
             "permissions": list(self.permissions),
             "user": self.user,
             "is_service": self.is_service,
         }
+        if self.encryption_context is not None:
+            kept["encryption_context"] = self.encryption_context
+        return kept
 
     @classmethod
     def from_json(cls, value: JsonObject, token: str | None = None) -> "Caller":
@@ -42,6 +47,7 @@ class Caller:
             user=value["user"],
             is_service=value["is_service"],
             token=token,
+            encryption_context=value.get("encryption_context"),
         )
 
 

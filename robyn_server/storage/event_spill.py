@@ -127,18 +127,17 @@ class SqliteSpill:
     ) -> list[RunEvent]:
         """The next stored entries after an id."""
         of_run = "" if run_id is None else " AND run_id = ?"
-        rows = await self._select(
+        return await self._select(
             "SELECT id_ms, id_seq, run_id, attempt, event, data FROM event"
             f" WHERE thread_id = ? AND (id_ms, id_seq) > (?, ?){of_run} ORDER BY id_ms, id_seq LIMIT ?",
             (thread_id, *after, *([] if run_id is None else [run_id]), limit),
+            self._event,
         )
-        return [
-            RunEvent(EventId(ms, seq), of, attempt, event, self._plain(data), resumable=True)
-            for ms, seq, of, attempt, event, data in rows
-        ]
 
-    def _plain(self, stored: bytes) -> bytes:
-        return self._cipher.open(stored) if is_sealed(stored) else stored
+    def _event(self, row: tuple[Any, ...]) -> RunEvent:
+        ms, seq, run_id, attempt, event, data = row
+        plain = self._cipher.open(data) if is_sealed(data) else data
+        return RunEvent(EventId(ms, seq), run_id, attempt, event, plain, resumable=True)
 
     async def last(self, thread_id: str) -> EventId | None:
         """The newest stored id of a thread."""
@@ -148,7 +147,7 @@ class SqliteSpill:
         try:
             rows = self._glancing.execute(_LAST, (thread_id,)).fetchall()
         except sqlite3.OperationalError:
-            rows = await self._select(_LAST, (thread_id,))
+            rows = await self._select(_LAST, (thread_id,), tuple)
         return EventId(*rows[0]) if rows else None
 
     async def forget_thread(self, thread_id: str) -> None:
@@ -179,11 +178,13 @@ class SqliteSpill:
         self._reading.close()
         self._glancing.close()
 
-    async def _select(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    async def _select(
+        self, sql: str, parameters: Sequence[object], read: Callable[[tuple[Any, ...]], T]
+    ) -> list[T]:
         if self._closing:
             raise Unavailable("The event spill is closed.")
         return await asyncio.get_running_loop().run_in_executor(
-            self._reader, lambda: self._reading.execute(sql, parameters).fetchall()
+            self._reader, lambda: [read(row) for row in self._reading.execute(sql, parameters).fetchall()]
         )
 
     async def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> T:

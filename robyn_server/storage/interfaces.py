@@ -14,6 +14,7 @@ from robyn_server.resources.assistant import (
     AssistantVersion,
     NewAssistant,
 )
+from robyn_server.resources.caller import Caller
 from robyn_server.resources.cron import Cron, CronSearch
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.page import Page
@@ -251,6 +252,20 @@ class Checkpoints(Protocol):
         """Byte counts for `GET /threads/{id}/storage`."""
 
 
+class SealingContexts(Protocol):
+    """Where a project's encryption handlers want to know whose data they encrypt."""
+
+    async def admitted(self, caller: Caller, headers: Mapping[str, str]) -> Caller:
+        """The caller with his `encryption_context`, entered. Raises `Unprocessable`, `Unavailable`."""
+
+    async def enter(self, context: JsonObject | None) -> None:
+        """From here on, what this task and those it starts write is encrypted for this context. Raises
+        `Unavailable`."""
+
+    async def close(self) -> None:
+        """After the databases are closed."""
+
+
 class Storage(Protocol):
     """All of it. `close` waits for writes under way."""
 
@@ -286,6 +301,9 @@ class Storage(Protocol):
     @property
     def description(self) -> str:
         """For the banner, e.g. `SQLite in ./.data`."""
+
+    @property
+    def contexts(self) -> SealingContexts | None: ...
 
     @property
     def is_sealed(self) -> bool:

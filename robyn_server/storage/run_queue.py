@@ -1,6 +1,9 @@
 """The run queue: who gets which run, and every change of a run's state."""
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
@@ -18,6 +21,7 @@ from robyn_server.resources.run import (
 from robyn_server.resources.run_lifecycle import CancelAction
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
+from robyn_server.storage.cipher import CannotOpen
 from robyn_server.storage.db import Db, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.run_create import create_run, stamp_graph
@@ -31,8 +35,12 @@ from robyn_server.storage.run_endings import (
     let_lease_go,
     recover_run,
 )
-from robyn_server.storage.runs import COLUMNS, read_run
+from robyn_server.storage.runs import COLUMNS, opened_run, read_run
 from robyn_server.storage.thread_status import PENDING, RUNNING
+
+logger = logging.getLogger(__name__)
+
+UNREADABLE: JsonObject = {"error": "CannotOpen", "message": CannotOpen.default}
 
 
 def not_blocked(dialect: Dialect) -> str:
@@ -58,8 +66,15 @@ class SqlRunQueue:
         )
 
     async def claim(self, worker_id: str, lease: timedelta, free: Mapping[str, int]) -> list[Run]:
-        """See `RunQueue`."""
-        return await self._db.write(lambda: claim_runs(self._dialect, worker_id, lease, free))
+        """See `RunQueue`. A run whose row cannot be decrypted any more ends with an error."""
+        claimed = await self._db.write(lambda: claim_runs(self._dialect, worker_id, lease, free))
+        if not claimed or not self._dialect.cipher.seals:
+            return claimed
+        # Not on the writer's thread: the keys of other people's runs may be slow to come, or never.
+        readable, lost = await asyncio.to_thread(_opened, self._dialect, claimed)
+        for run in lost:
+            await self.finish(replace(run, kwargs={}), Ending("error", UNREADABLE, UNREADABLE))
+        return readable
 
     async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
         """See `RunQueue`."""
@@ -125,15 +140,28 @@ WHERE seq IN (
 RETURNING {COLUMNS}"""
 
 
+def _opened(dialect: Dialect, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Those that can be decrypted, and the others."""
+    readable: list[Run] = []
+    lost: list[Run] = []
+    for run in runs:
+        try:
+            readable.append(opened_run(dialect, run))
+        except CannotOpen:
+            logger.exception("A run cannot be decrypted", extra={"run_id": run.run_id})
+            lost.append(run)
+    return readable, lost
+
+
 def claim_runs(
     dialect: Dialect, worker_id: str, lease: timedelta, free: Mapping[str, int]
 ) -> Transition[list[Run]]:
-    """See `RunQueue.claim`."""
+    """See `RunQueue.claim`; with encryption the runs are still to be opened."""
     claimed: list[Run] = []
     for lane, count in free.items():
         if count > 0:
             rows = yield claim_statement(dialect), (worker_id, lease.total_seconds(), lane, count)
-            claimed += [read_run(dialect, row) for row in rows]
+            claimed += [read_run(dialect, row, private=not dialect.cipher.seals) for row in rows]
     for run in claimed:
         if not run.temporary:
             yield from stamp_graph(dialect, run)
@@ -180,7 +208,8 @@ def expired_runs(dialect: Dialect, now: datetime, limit: int) -> Transition[list
         f"SELECT {COLUMNS} FROM run WHERE status = '{PENDING}' AND cancel_action IS NOT NULL LIMIT ?",
         (limit - len(lost),),
     )
-    return [read_run(dialect, row) for row in (*lost, *unwanted)]
+    runs = [read_run(dialect, row, private=False) for row in (*lost, *unwanted)]
+    return _opened(dialect, runs)[0]
 
 
 def _release_all(dialect: Dialect) -> Transition[int]:

@@ -1,6 +1,7 @@
 """Runs as rows: reading and deleting. What changes a run's state is in `run_queue.py`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import get_args
 
@@ -35,18 +36,23 @@ PORTION = 1_000
 """Rows that are read at a time where not all of them may be seen."""
 
 
-def read_run(dialect: Dialect, row: Row) -> Run:
-    """A row of `COLUMNS` as the noun."""
+def read_run(dialect: Dialect, row: Row, *, private: bool = True) -> Run:
+    """A row of `COLUMNS` as the noun. Without `private` what may be sealed is left for `opened_run`."""
     fields = dict(zip(_NAMES, row, strict=True))
     for name in _TIMES:
         fields[name] = dialect.read_moment(fields[name])
     for name in _JSON:
         fields[name] = dialect.read_json(fields[name])
-    for name in _PRIVATE:
+    for name in _PRIVATE if private else ():
         fields[name] = dialect.read_private(fields[name])
     for name in _FLAGS:
         fields[name] = bool(fields[name])
     return Run(**fields)
+
+
+def opened_run(dialect: Dialect, run: Run) -> Run:
+    """The rest of `read_run`. Raises `CannotOpen`."""
+    return replace(run, kwargs=dialect.read_private(run.kwargs), error=dialect.read_private(run.error))
 
 
 class RunTable:

@@ -9,10 +9,11 @@ from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
-from robyn_server.storage.cipher import CLEAR, Cipher
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.document_embedding import DocumentEmbedding
+from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.interfaces import SealingContexts
 from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
@@ -34,6 +35,7 @@ class SqliteStorage:
         documents: SqliteStore,
         embedder: str,
         pending_per_thread: int,
+        contexts: SealingContexts | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._db = db
@@ -47,6 +49,7 @@ class SqliteStorage:
         self.documents = documents
         self.embedder = embedder
         self.description = f"SQLite in {data_dir}"
+        self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
 
     async def sweep_store(self) -> int:
@@ -69,14 +72,16 @@ class SqliteStorage:
             await self.checkpoints.close()
         finally:
             await self._db.close()
+            if self.contexts is not None:
+                await self.contexts.close()
 
 
 async def open_storage(
-    settings: Settings, store: StoreOptions | None = None, cipher: Cipher = CLEAR
+    settings: Settings, store: StoreOptions | None = None, encryption: Encryption = NO_ENCRYPTION
 ) -> SqliteStorage:
     """Bring the databases up to date and open everything in the data directory, which the caller holds
-    (`data_dir.hold_data_dir`). Raises `StartupError`, also when the cipher is not the one of the data."""
-    data_dir = settings.data_dir
+    (`data_dir.hold_data_dir`). Raises `StartupError`, also when the encryption is not that of the data."""
+    data_dir, cipher = settings.data_dir, encryption.cipher
     migrate(data_dir)
     check_key(data_dir / APP_FILE, cipher)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
@@ -102,7 +107,14 @@ async def open_storage(
         )
         opened.pop_all()
     return SqliteStorage(
-        data_dir, db, checkpoints, memory, documents, embedding.name, settings.pending_per_thread
+        data_dir,
+        db,
+        checkpoints,
+        memory,
+        documents,
+        embedding.name,
+        settings.pending_per_thread,
+        encryption.contexts,
     )
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -108,6 +109,8 @@ def trouble_as_unavailable() -> Iterator[None]:
 class _Job:
     start: Start[Any]
     future: asyncio.Future[Any] | concurrent.futures.Future[Any]
+    context: Context
+    """Of whoever handed it over: it says whose data are sealed."""
     loop: asyncio.AbstractEventLoop | None
     """Where the future lives; None for one that a thread waits for."""
 
@@ -164,7 +167,7 @@ class SqliteDb:
         """See `Db`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._hand_over(_Job(start, future, loop))
+        self._hand_over(_Job(start, future, copy_context(), loop))
         return await future
 
     def read_sync(self, start: Start[T]) -> T:
@@ -176,7 +179,7 @@ class SqliteDb:
     def write_sync(self, start: Start[T]) -> T:
         """`write` for threads without an event loop."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._hand_over(_Job(start, future, None))
+        self._hand_over(_Job(start, future, copy_context(), None))
         return future.result()
 
     async def close(self) -> None:
@@ -272,7 +275,7 @@ class SqliteDb:
         connection = self._connection
         connection.execute("SAVEPOINT job")
         try:
-            outcome = _Outcome(job, run_transition(connection, job.start))
+            outcome = _Outcome(job, job.context.run(run_transition, connection, job.start))
         except BaseException as error:
             if as_unavailable(error) or not connection.in_transaction:
                 raise

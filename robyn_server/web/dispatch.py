@@ -46,6 +46,8 @@ class Dispatcher:
             request.caller = caller
         elif not endpoint.route.public:
             request.caller = await self._caller_on(endpoint.route, request)
+        if not endpoint.route.public:
+            request.caller = await self.engine.admitted(request.caller, request.headers)
         request.engine = self.engine.acting_for(
             request.caller,
             RequestFacts(request.request_id, request.received_ms, request.headers, request.base_url),

@@ -54,8 +54,10 @@ class Executor:
 
     async def execute(self, job: Job) -> None:
         """Run the graph to its end and record how it ended. Never raises for what the graph does."""
-        run = job.run
+        run, contexts = job.run, self._parts.storage.contexts
         self._parts.hooks.started(run)
+        if contexts is not None:
+            await contexts.enter(run.caller.get("encryption_context"))
         await self._parts.log.tail(run.thread_id)
         mapper = self._mapper(run)
         with traced(run.kwargs["config"]["configurable"]):

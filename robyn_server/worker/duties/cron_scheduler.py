@@ -41,6 +41,9 @@ class CronScheduler:
 
     async def _create_run(self, cron: Cron, run_id: str) -> bool:
         engine = self._engine.acting_for(_caller(cron))
+        contexts = engine.parts.storage.contexts
+        if contexts is not None:
+            await contexts.enter(engine.access.caller.encryption_context)
         try:
             await engine.runs.fire_cron(cron, run_id)
         except Unavailable:
