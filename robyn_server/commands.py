@@ -1,5 +1,6 @@
 """What the commands do. Imports the whole server; `cli.py` imports it where that is wanted."""
 
+import asyncio
 import logging
 import os
 import sys
@@ -18,7 +19,8 @@ from robyn_server.observability.metrics import Metrics
 from robyn_server.settings import Settings, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
-from robyn_server.storage.migrations import migrate as bring_up_to_date
+from robyn_server.storage.opening import describe
+from robyn_server.storage.opening import migrate as bring_up_to_date
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
 from robyn_server.web.server import run_server
@@ -69,19 +71,22 @@ def routes(overrides: Overrides) -> int:
 
 def migrate(overrides: Overrides) -> int:
     """Bring the database up to date. Raises `StartupError`."""
-    data_dir = configured(overrides).data_dir
-    held = hold_data_dir(data_dir)
+    settings = configured(overrides)
+    held = hold_data_dir(settings.data_dir)
     try:
-        steps = bring_up_to_date(data_dir)
+        steps = asyncio.run(bring_up_to_date(settings))
     finally:
         held.release()
-    say(f"{data_dir}: {steps} step(s) applied, the database is up to date.")
+    say(f"{describe(settings)}: {steps} step(s) applied, the database is up to date.")
     return 0
 
 
 def backup(overrides: Overrides, target: Path) -> int:
     """Copy the databases, also while a server works on them. Raises `StartupError`."""
-    data_dir = configured(overrides).data_dir
+    settings = configured(overrides)
+    if settings.database_uri is not None:
+        raise StartupError("The data is in PostgreSQL: back it up with pg_dump.")
+    data_dir = settings.data_dir
     try:
         copies = back_up(data_dir, target) if data_dir.is_dir() else []
     except Unavailable as error:
@@ -103,7 +108,7 @@ def configured(overrides: Overrides) -> Settings:
 
 def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     """Say that the server is ready: to a person, or as one log line where machines read."""
-    storage = f"SQLite in {settings.data_dir}"
+    storage = describe(settings)
     if settings.log_format == "json":
         logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
         return

@@ -143,3 +143,10 @@ def json_object(value: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Wrong('a JSON object such as {"name": "value"}')
     return found
+
+
+def postgres_uri(value: str) -> str:
+    """The address of a PostgreSQL database; a driver's name in its scheme is allowed."""
+    if not re.match(r"postgres(ql)?(\+\w+)?://", value):
+        raise Wrong("an address such as postgresql://user:password@host/database")
+    return value

@@ -23,7 +23,7 @@ from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.event_spill import open_spill
-from robyn_server.storage.sqlite import open_storage
+from robyn_server.storage.opening import open_storage
 from robyn_server.storage.store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
@@ -95,8 +95,8 @@ class Runtime:
     async def start(self) -> None:
         """Settle what a crash left behind, then begin to work."""
         await self.engine.acting_for(SYSTEM).assistants.register_system_assistants()
-        # The data directory is ours alone, so whoever held these leases is dead.
-        if await self.parts.storage.queue.release_all():
+        # When the data is ours alone, whoever held these leases is dead.
+        if not self.parts.storage.shared and await self.parts.storage.queue.release_all():
             await LeaseSweeper(self.parts).run_once(now())
         self.worker.start()
         self._duties.start()

@@ -22,6 +22,7 @@ from robyn_server.environment_values import (
     lanes,
     one_of,
     path,
+    postgres_uri,
     prefix,
     seconds,
     seconds_above_zero,
@@ -87,6 +88,8 @@ class Settings:
     spill_bytes: int = 1 << 30
     durability_full: bool = False
     checkpoint_pickle_fallback: bool = True
+    database_uri: str | None = field(default=None, repr=False)
+    database_connections: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,8 @@ VARIABLES = (
     Variable("spill_bytes", ("EVENT_SPILL_BYTES",), whole(0)),
     Variable("durability_full", ("DURABILITY_FULL",), boolean),
     Variable("checkpoint_pickle_fallback", ("CHECKPOINT_PICKLE_FALLBACK",), boolean),
+    Variable("database_uri", ("DATABASE_URI", "POSTGRES_URI"), postgres_uri),
+    Variable("database_connections", ("DATABASE_CONNECTIONS",), whole(2)),
 )
 
 
@@ -164,6 +169,8 @@ def read_settings(overrides: Mapping[str, str], environ: Mapping[str, str]) -> S
             shown = f"{name}={value}" if Settings.__dataclass_fields__[variable.field].repr else name
             raise StartupError(f"{shown} cannot be used: it must be {wrong}.") from None
     values.setdefault("mount_prefix", prefix(sources.mount_prefix or ""))
+    if sources.database_url:
+        values.setdefault("database_uri", sources.database_url)
     values.setdefault("auth_mode", chosen_auth_mode(values, sources))
     settings = Settings(**values)
     check_together(settings, sources)
@@ -211,11 +218,6 @@ def check_together(settings: Settings, sources: Sources) -> None:
     if settings.heartbeat * 2 > settings.lease:
         raise StartupError(
             "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS: change one of them."
-        )
-    if sources.database_name:
-        raise StartupError(
-            f"{sources.database_name} asks for PostgreSQL, which this version cannot use yet: unset it, and"
-            " the server keeps its data in DATA_DIR."
         )
 
 

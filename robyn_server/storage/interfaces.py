@@ -273,6 +273,10 @@ class Storage(Protocol):
     def description(self) -> str:
         """For the banner, e.g. `SQLite in ./.data`."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other servers may work on the same data."""
+
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""
 

@@ -15,19 +15,21 @@ from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
+from robyn_server.storage.store import SqlStore, StoreOptions, open_store
 from robyn_server.storage.threads import ThreadTable
 
 
 class SqliteStorage:
     """`interfaces.Storage`."""
 
+    shared = False
+
     def __init__(
         self,
         data_dir: Path,
         db: SqliteDb,
         checkpoints: SqliteCheckpoints,
-        store: SqliteStore,
+        store: SqlStore,
         pending_per_thread: int,
     ) -> None:
         self._data_dir = data_dir

@@ -1,7 +1,7 @@
-"""Long-term memory on SQLite: LangGraph's `BaseStore` over a file of its own.
+"""Long-term memory: LangGraph's `BaseStore` over a database.
 
 Graph code uses it from anywhere: the async methods on the event loop, the others in threads. They may also be
-called on the loop, which then stands still for the moment that the disk takes.
+called on the loop, which then stands still for the moment that the database takes.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from langgraph.store.base import (
 )
 
 from robyn_server.resources.encoding import encode
-from robyn_server.storage.db import Transition
+from robyn_server.storage.db import ThreadedDb, Transition
+from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store_embedding import Embedder, Meanings
@@ -54,23 +55,23 @@ class StoreOptions:
     index: IndexConfig | None = None
 
 
-class SqliteStore(BaseStore):
-    """The store of one file. Items whose time is over are no longer seen, and deleted by `sweep`.
+class SqlStore(BaseStore):
+    """The store of one database. Items whose time is over are no longer seen, and deleted by `sweep`.
 
     The methods raise `ValueError` for what makes no sense (a bad namespace, an unknown filter operator, a vector
-    of a wrong length), `TypeError` for a value that is no JSON, `Unavailable` when the file cannot be used.
+    of a wrong length), `TypeError` for a value that is no JSON, `Unavailable` when the database cannot be used.
     """
 
     supports_ttl = True
 
-    def __init__(self, db: SqliteDb, options: StoreOptions) -> None:
+    def __init__(self, db: ThreadedDb, options: StoreOptions) -> None:
         self._db = db
         self._embedder = Embedder(options.index) if options.index else None
         self.ttl_config = options.ttl
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Do all or nothing of the writes; reads of the same batch see what was before them."""
-        batch = _Batch(ops, self._embedder)
+        batch = _Batch(self._db.dialect, ops, self._embedder)
         meanings = Meanings()
         if self._embedder and batch.has_meaning:
             meanings = await self._embedder.aembed(batch.texts, batch.queries)
@@ -82,7 +83,7 @@ class SqliteStore(BaseStore):
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """See `abatch`."""
-        batch = _Batch(ops, self._embedder)
+        batch = _Batch(self._db.dialect, ops, self._embedder)
         meanings = Meanings()
         if self._embedder and batch.has_meaning:
             meanings = self._embedder.embed(batch.texts, batch.queries)
@@ -94,10 +95,10 @@ class SqliteStore(BaseStore):
 
     async def sweep(self) -> int:
         """Delete items whose time is over; how many."""
-        swept = await self._db.write(sweep)
+        swept = await self._db.write(lambda: sweep(self._db.dialect))
         total = swept
         while swept == SWEPT_AT_ONCE:
-            swept = await self._db.write(sweep)
+            swept = await self._db.write(lambda: sweep(self._db.dialect))
             total += swept
         return total
 
@@ -109,7 +110,8 @@ class SqliteStore(BaseStore):
 class _Batch:
     """Operations of one call. `results` is in their order; writes give None."""
 
-    def __init__(self, ops: Iterable[Op], embedder: Embedder | None) -> None:
+    def __init__(self, dialect: Dialect, ops: Iterable[Op], embedder: Embedder | None) -> None:
+        self._dialect = dialect
         self._ops = [_checked(op) for op in ops]
         self._index = embedder.vectors if embedder else VectorIndex(0)
         self.results: list[Result] = [None] * len(self._ops)
@@ -143,22 +145,22 @@ class _Batch:
         used: list[int] = []
         for place, op in enumerate(self._ops):
             if isinstance(op, GetOp):
-                self.results[place], seen = yield from get(op)
+                self.results[place], seen = yield from get(self._dialect, op)
                 used += seen
             elif isinstance(op, SearchOp):
                 query = meanings.of_query.get(op.query or "")
-                self.results[place], seen = yield from search(op, query, self._index)
+                self.results[place], seen = yield from search(self._dialect, op, query, self._index)
                 used += seen
             elif isinstance(op, ListNamespacesOp):
-                self.results[place] = yield from list_namespaces(op)
+                self.results[place] = yield from list_namespaces(self._dialect, op)
         self._used = used
 
     def write(self, meanings: Meanings) -> Transition[None]:
         """What was read counts as used; then the writes, in order."""
         if self._used:
-            yield from refresh(self._used)
+            yield from refresh(self._dialect, self._used)
         for op, value, texts in self._puts.values():
-            yield from put(op, value, [meanings.of_text[text] for text in texts])
+            yield from put(self._dialect, op, value, [meanings.of_text[text] for text in texts])
 
 
 def _checked(op: Op) -> Op:
@@ -176,8 +178,8 @@ async def open_store(
     options: StoreOptions,
     *,
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
-) -> SqliteStore:
+) -> SqlStore:
     """The store of `data_dir`; the file is made when missing. Raises `StartupError`."""
     path = data_dir / STORE_FILE
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
-    return SqliteStore(SqliteDb(path, synchronous=synchronous), options)
+    return SqlStore(SqliteDb(path, synchronous=synchronous), options)

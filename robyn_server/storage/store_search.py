@@ -13,7 +13,8 @@ from langgraph.store.base import Item, SearchItem, SearchOp
 
 from robyn_server.resources.types import Json, JsonObject
 from robyn_server.storage.db import Row, Transition
-from robyn_server.storage.store_rows import ALIVE, ITEM, below, read_item, used
+from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.store_rows import ITEM, alive, below, read_item, used
 from robyn_server.storage.store_vectors import VectorIndex
 
 PAGE = 256
@@ -69,7 +70,7 @@ def _holds(name: str, value: Json, limit: Json) -> bool:
 
 
 def search(
-    op: SearchOp, query: Sequence[float] | None, index: VectorIndex
+    dialect: Dialect, op: SearchOp, query: Sequence[float] | None, index: VectorIndex
 ) -> Transition[tuple[list[SearchItem], list[int]]]:
     """The items found, and the numbers of those whose reading counts as use. `query` is the meaning looked
     for."""
@@ -77,32 +78,40 @@ def search(
     rows = yield f"SELECT ns FROM namespace WHERE {sql} ORDER BY ns", parameters
     namespaces = [ns for (ns,) in rows]
     if query is None:
-        found = yield from _list(namespaces, op.filter, op.offset, op.limit)
-        return [_found(row, None) for row in found], used(found, op.refresh_ttl)
-    scored = yield from _by_meaning(namespaces, op, query, index)
-    return [_found(row, score) for row, score in scored], used([row for row, _ in scored], op.refresh_ttl)
+        found = yield from _list(dialect, namespaces, op.filter, op.offset, op.limit)
+        return [_found(dialect, row, None) for row in found], used(found, op.refresh_ttl)
+    scored = yield from _by_meaning(dialect, namespaces, op, query, index)
+    return [_found(dialect, row, score) for row, score in scored], used(
+        [row for row, _ in scored], op.refresh_ttl
+    )
 
 
-def _found(row: Row, score: float | None) -> SearchItem:
-    item: Item = read_item(row)
+def _found(dialect: Dialect, row: Row, score: float | None) -> SearchItem:
+    item: Item = read_item(dialect, row)
     return SearchItem(item.namespace, item.key, item.value, item.created_at, item.updated_at, score)
 
 
 def _list(
-    namespaces: list[int], wanted: JsonObject | None, offset: int, limit: int, *, more: str = ""
+    dialect: Dialect,
+    namespaces: list[int],
+    wanted: JsonObject | None,
+    offset: int,
+    limit: int,
+    *,
+    more: str = "",
 ) -> Transition[list[Row]]:
     """Rows of ITEM in the order of listing. `more` is SQL that they must fulfil."""
     found: list[Row] = []
     place, size = (0, 0), limit + offset if not wanted else PAGE
     while len(found) < offset + limit:
         page = yield (
-            # CROSS JOIN keeps the index of items outside, which lies in the order asked for.
-            f"SELECT {ITEM} FROM item i CROSS JOIN namespace n ON n.ns = i.ns"
-            f" WHERE i.ns IN (SELECT value FROM json_each(?)) AND (i.ns > ? OR i.seq > ?) AND {ALIVE}{more}"
+            # CROSS JOIN keeps SQLite's index of items outside, which lies in the order asked for.
+            f"SELECT {ITEM} FROM item i CROSS JOIN namespace n WHERE n.ns = i.ns AND i.ns IN {dialect.numbers}"
+            f" AND (i.ns > ? OR i.seq > ?) AND {alive(dialect)}{more}"
             " ORDER BY i.ns, i.seq LIMIT ?",
             (orjson.dumps([ns for ns in namespaces if ns >= place[0]]).decode(), *place, size),
         )
-        found += page if not wanted else [row for row in page if matches(orjson.loads(row[2]), wanted)]
+        found += page if not wanted else [row for row in page if matches(dialect.read_json(row[2]), wanted)]
         if len(page) < size:
             break
         place, size = (page[-1][6], page[-1][5]), 4 * size
@@ -110,26 +119,28 @@ def _list(
 
 
 def _by_meaning(
-    namespaces: list[int], op: SearchOp, query: Sequence[float], index: VectorIndex
+    dialect: Dialect, namespaces: list[int], op: SearchOp, query: Sequence[float], index: VectorIndex
 ) -> Transition[list[tuple[Row, float | None]]]:
     """What has a meaning, best first, then what has none."""
     need = op.offset + op.limit
-    of_item = yield from _vectors(namespaces, op.filter, index.dims)
-    best = yield from index.best(query, of_item, need)
-    rows = yield from _load([seq for seq, _ in best])
+    of_item = yield from _vectors(dialect, namespaces, op.filter, index.dims)
+    best = yield from index.best(dialect, query, of_item, need)
+    rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:
         silent = f" AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.seq = i.seq AND v.dims = {index.dims})"
-        rest = yield from _list(namespaces, op.filter, 0, need - len(best), more=silent)
+        rest = yield from _list(dialect, namespaces, op.filter, 0, need - len(best), more=silent)
         scored += [(row, None) for row in rest]
     return scored[op.offset : need]
 
 
-def _vectors(namespaces: list[int], wanted: JsonObject | None, dims: int) -> Transition[dict[int, int]]:
+def _vectors(
+    dialect: Dialect, namespaces: list[int], wanted: JsonObject | None, dims: int
+) -> Transition[dict[int, int]]:
     """Vector -> item, in the order of listing, of every item that passes the filter."""
     rows = yield (
-        "SELECT id, seq FROM vector WHERE dims = ? AND ns IN (SELECT value FROM json_each(?))"
-        " AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= clock_timestamp()) ORDER BY ns, seq, id",
+        f"SELECT id, seq FROM vector WHERE dims = ? AND ns IN {dialect.numbers}"
+        f" AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= {dialect.now}) ORDER BY ns, seq, id",
         (dims, orjson.dumps(namespaces).decode()),
     )
     if not wanted:
@@ -137,10 +148,10 @@ def _vectors(namespaces: list[int], wanted: JsonObject | None, dims: int) -> Tra
     fit: set[int] = set()
     for seqs in _in_pages(list(dict.fromkeys(seq for _, seq in rows))):
         values = yield (
-            "SELECT seq, value FROM item WHERE seq IN (SELECT value FROM json_each(?))",
+            f"SELECT seq, value FROM item WHERE seq IN {dialect.numbers}",
             (orjson.dumps(seqs).decode(),),
         )
-        fit.update(seq for seq, value in values if matches(orjson.loads(value), wanted))
+        fit.update(seq for seq, value in values if matches(dialect.read_json(value), wanted))
     return {vector: seq for vector, seq in rows if seq in fit}
 
 
@@ -150,10 +161,9 @@ def _in_pages(seqs: list[int]) -> Iterator[list[int]]:
         yield page
 
 
-def _load(seqs: list[int]) -> Transition[dict[int, Row]]:
+def _load(dialect: Dialect, seqs: list[int]) -> Transition[dict[int, Row]]:
     rows = yield (
-        f"SELECT {ITEM} FROM item i JOIN namespace n ON n.ns = i.ns"
-        " WHERE i.seq IN (SELECT value FROM json_each(?))",
+        f"SELECT {ITEM} FROM item i JOIN namespace n ON n.ns = i.ns WHERE i.seq IN {dialect.numbers}",
         (orjson.dumps(seqs).decode(),),
     )
     return {row[5]: row for row in rows}

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import orjson
 
 from robyn_server.storage.db import Row, Transition
+from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.store_rows import Vector
 
 BLOCK = 1024
@@ -96,26 +97,28 @@ class VectorIndex:
         return vector.tobytes(), norm
 
     def best(
-        self, query: Sequence[float], of_item: dict[int, int], need: int
+        self, dialect: Dialect, query: Sequence[float], of_item: dict[int, int], need: int
     ) -> Transition[list[tuple[int, float]]]:
         """Item and cosine of the `need` best items, each by the best of its vectors; of equals the first.
         `of_item` is vector -> item."""
         asked = _Query(query)
         place = {vector: place for place, vector in enumerate(of_item)}
-        about = yield from self._estimate(asked, of_item)
+        about = yield from self._estimate(dialect, asked, of_item)
         looked_at = max(LOOKED_AT, 4 * need)
         while True:
             likely = heapq.nlargest(looked_at, about, key=lambda vector: (about[vector], -place[vector]))
             if len(likely) == len(about) or len({of_item[vector] for vector in likely}) >= need:
                 break
             looked_at *= 4
-        exact = yield from self._exact(asked, likely)
+        exact = yield from self._exact(dialect, asked, likely)
         scores: dict[int, float] = {}
         for vector in sorted(exact, key=lambda vector: (-exact[vector], place[vector])):
             scores.setdefault(of_item[vector], exact[vector])
         return list(scores.items())[:need]
 
-    def _estimate(self, query: _Query, wanted: Iterable[int]) -> Transition[dict[int, float]]:
+    def _estimate(
+        self, dialect: Dialect, query: _Query, wanted: Iterable[int]
+    ) -> Transition[dict[int, float]]:
         """About the cosine of each vector."""
         groups: dict[int, set[int]] = {}
         for vector in wanted:
@@ -134,12 +137,12 @@ class VectorIndex:
                 vectors = vectors.difference(block.ids)
             alone += vectors
         if alone:
-            about |= yield from self._exact(query, alone)
+            about |= yield from self._exact(dialect, query, alone)
         return about
 
-    def _exact(self, query: _Query, vectors: list[int]) -> Transition[dict[int, float]]:
+    def _exact(self, dialect: Dialect, query: _Query, vectors: list[int]) -> Transition[dict[int, float]]:
         rows = yield (
-            "SELECT id, data, norm FROM vector WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT id, data, norm FROM vector WHERE id IN {dialect.numbers}",
             (orjson.dumps(vectors).decode(),),
         )
         if not query.norm:

@@ -1,0 +1,112 @@
+"""The checkpoints of all threads in PostgreSQL, through LangGraph's own saver and in its own tables, so that other
+LangGraph programs can read them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
+
+from robyn_server.resources.types import JsonObject
+from robyn_server.storage import checkpoint_upkeep_postgres as upkeep
+from robyn_server.storage.checkpoint_encoding import namespace_of
+from robyn_server.storage.checkpoint_rows import Place
+from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
+
+
+class PostgresSaver(AsyncPostgresSaver):
+    """A saver for one run or one request: the library's holds a lock for all that one object does. It costs nothing
+    to make; call it on the pool's loop. Before a write onto another run's checkpoint it remembers what stood
+    there."""
+
+    def __init__(self, pool: Pool, db: PostgresDb, serializer: SerializerProtocol) -> None:
+        # The library asks for rows as dicts, which it sets itself on every cursor.
+        super().__init__(cast(Any, pool), serde=serializer)
+        self._db = db
+        self._runs: dict[tuple[str, str], str] = {}
+        """By namespace and id: whose the checkpoints are that were put through this object."""
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Keep a checkpoint; the config that names it."""
+        thread_id, ns = namespace_of(config)
+        run_id = get_serializable_checkpoint_metadata(config, metadata).get("run_id")
+        self._runs[ns, checkpoint["id"]] = str(run_id)
+        if "thread_id" in (config.get("metadata") or {}):
+            # Clients see it there; the library leaves it out.
+            metadata = cast(CheckpointMetadata, {**metadata, "thread_id": thread_id})
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Keep what a task has written onto a checkpoint."""
+        thread_id, ns = namespace_of(config)
+        configurable = config["configurable"]
+        place = Place(thread_id, ns, str(configurable["checkpoint_id"]))
+        run_id = configurable.get("run_id")
+        if run_id is not None and self._runs.get((ns, place.checkpoint_id)) != str(run_id):
+            places = [WRITES_IDX_MAP.get(channel, idx) for idx, (channel, _) in enumerate(writes)]
+            await self._db.write(partial(upkeep.remember_writes, place, str(run_id), task_id, places))
+        await super().aput_writes(config, writes, task_id, task_path)
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
+        with trouble_as_domain_error():
+            async with super()._cursor(pipeline=pipeline) as cursor:
+                yield cursor
+
+
+class PostgresCheckpoints:
+    """See `interfaces.Checkpoints`. Every method is one transaction."""
+
+    def __init__(self, pool: Pool, db: PostgresDb, serializer: SerializerProtocol) -> None:
+        self._pool = pool
+        self._db = db
+        self._serializer = serializer
+
+    def saver(self) -> BaseCheckpointSaver[str]:
+        """A saver for one run or one request; see `PostgresSaver`."""
+        return PostgresSaver(self._pool, self._db, self._serializer)
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """See `checkpoint_upkeep_postgres.delete_thread`."""
+        await self._db.write(partial(upkeep.delete_thread, thread_id))
+
+    async def delete_run(self, thread_id: str, run_id: str) -> None:
+        """See `checkpoint_upkeep_postgres.delete_run`."""
+        await self._db.write(partial(upkeep.delete_run, thread_id, run_id))
+
+    async def copy_thread(self, thread_id: str, new_thread_id: str) -> None:
+        """See `checkpoint_upkeep_postgres.copy_thread`."""
+        await self._db.write(partial(upkeep.copy_thread, thread_id, new_thread_id))
+
+    async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
+        """See `checkpoint_upkeep_postgres.keep_latest`. Not while the thread has a running run."""
+        await self._db.write(partial(upkeep.keep_latest, thread_id, keep))
+
+    async def newest_run_id(self, thread_id: str) -> str | None:
+        """See `checkpoint_upkeep_postgres.newest_run_id`."""
+        return await self._db.read(partial(upkeep.newest_run_id, thread_id))
+
+    async def storage(self, thread_id: str) -> JsonObject:
+        """As `SqliteCheckpoints.storage`; plain values count with the checkpoints they stand in."""
+        return await self._db.read(partial(upkeep.storage, thread_id))
