@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import uvloop
 
 from robyn_server import environment, runtime
 from robyn_server.app import open_application, surfaces
@@ -16,7 +19,7 @@ from robyn_server.errors import StartupError, Unavailable
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
-from robyn_server.settings import Settings, read_settings
+from robyn_server.settings import Settings, check_shared, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
 from robyn_server.storage.opening import describe
@@ -46,6 +49,33 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     http = HttpSection.read(prepared.config_file.section("http"), settings.cors_config)
     run_server(settings, lambda: open_application(prepared, http), cors=http.cors, ready=is_ready)
     return 0
+
+
+def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
+    """Execute runs until told to stop; `ready` is called once it can. Raises `StartupError` before that."""
+    settings = configured(overrides)
+    check_shared(settings, "worker")
+    hold_data_dir(settings.data_dir)
+    prepared = runtime.prepare(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work(prepared, ready))
+    return 0
+
+
+async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
+    """From start to drain."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    running = await runtime.open_runtime(prepared)
+    try:
+        await running.start()
+        ready()
+        logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
+        await stop.wait()
+        await running.drain()
+    finally:
+        await running.close()
 
 
 def check(overrides: Overrides) -> int:
@@ -109,6 +139,9 @@ def configured(overrides: Overrides) -> Settings:
 def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     """Say that the server is ready: to a person, or as one log line where machines read."""
     storage = describe(settings)
+    if settings.database_uri is not None:
+        shared = settings.redis_uri is not None
+        storage += ", events in Redis" if shared else ", events in this process: one server only"
     if settings.log_format == "json":
         logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
         return

@@ -150,3 +150,10 @@ def postgres_uri(value: str) -> str:
     if not re.match(r"postgres(ql)?(\+\w+)?://", value):
         raise Wrong("an address such as postgresql://user:password@host/database")
     return value
+
+
+def redis_uri(value: str) -> str:
+    """The address of a Redis server."""
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise Wrong("an address such as redis://host:6379/0")
+    return value

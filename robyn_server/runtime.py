@@ -12,6 +12,7 @@ from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.environment import read_sources
+from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
 from robyn_server.graphs.config_file import ConfigFile, GraphSpec, read_config_file
@@ -98,21 +99,45 @@ class Runtime:
         # When the data is ours alone, whoever held these leases is dead.
         if not self.parts.storage.shared and await self.parts.storage.queue.release_all():
             await LeaseSweeper(self.parts).run_once(now())
-        self.worker.start()
+        if not self.parts.settings.no_worker:
+            self.worker.start()
         self._duties.start()
 
     async def drain(self) -> None:
         """Let runs finish within the grace time and hand the others back."""
         self.draining = True
         await self._duties.stop()
-        await self.worker.drain(self.parts.settings.shutdown_grace.total_seconds())
+        if not self.parts.settings.no_worker:
+            await self.worker.drain(self.parts.settings.shutdown_grace.total_seconds())
 
     async def close(self) -> None:
         """Close every part; call after `drain`."""
         await self._webhooks.close(WEBHOOKS_MAY_TAKE)
+        await self.parts.notifier.close()
         await self.parts.log.close()
         await self.parts.auth.close()
         await self.parts.storage.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The log, the hints, and what keeps the log small."""
+
+    log: EventLog
+    notifier: Notifier
+    duties: tuple[Duty, ...] = ()
+
+
+async def open_events(settings: Settings) -> Events:
+    """On PostgreSQL with Redis: shared by all servers. Else of this process. Raises `StartupError`."""
+    if settings.database_uri is not None and settings.redis_uri is not None:
+        # The client costs a tenth of a second, which a server on its own does not need.
+        from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
+
+        return Events(*await open_shared_events(settings))
+    spill = open_spill(settings.data_dir)
+    log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
+    return Events(log, InProcessNotifier(), (EventSweeper(log, spill, settings),))
 
 
 async def open_runtime(prepared: Prepared) -> Runtime:
@@ -120,14 +145,13 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     before `start`. Raises `StartupError`."""
     settings = prepared.settings
     storage = await open_storage(settings, prepared.store)
-    spill = open_spill(settings.data_dir)
-    log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
+    events = await open_events(settings)
     metrics = Metrics(settings.slots)
     parts = Parts(
         settings=settings,
         storage=storage,
-        log=log,
-        notifier=InProcessNotifier(),
+        log=events.log,
+        notifier=events.notifier,
         graphs=prepared.graphs,
         auth=prepared.auth,
         sealer=Sealer.from_settings(settings),
@@ -141,7 +165,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         LeaseSweeper(parts),
         ThreadSweeper(parts),
         StoreSweeper(parts),
-        EventSweeper(log, spill, settings),
+        *events.duties,
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))

@@ -24,6 +24,7 @@ from robyn_server.environment_values import (
     path,
     postgres_uri,
     prefix,
+    redis_uri,
     seconds,
     seconds_above_zero,
     text,
@@ -90,6 +91,8 @@ class Settings:
     checkpoint_pickle_fallback: bool = True
     database_uri: str | None = field(default=None, repr=False)
     database_connections: int = 16
+    redis_uri: str | None = field(default=None, repr=False)
+    no_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ VARIABLES = (
     Variable("checkpoint_pickle_fallback", ("CHECKPOINT_PICKLE_FALLBACK",), boolean),
     Variable("database_uri", ("DATABASE_URI", "POSTGRES_URI"), postgres_uri),
     Variable("database_connections", ("DATABASE_CONNECTIONS",), whole(2)),
+    Variable("redis_uri", ("REDIS_URI",), redis_uri),
+    Variable("no_worker", ("NO_WORKER",), boolean),
 )
 
 
@@ -215,10 +220,20 @@ def check_together(settings: Settings, sources: Sources) -> None:
             f"Listening on {settings.host} without authentication lets anybody run the graphs: set AUTH_MODE,"
             " listen on 127.0.0.1, or say --allow-unauthenticated."
         )
+    if settings.no_worker:
+        check_shared(settings, "--no-worker")
     if settings.heartbeat * 2 > settings.lease:
         raise StartupError(
             "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS: change one of them."
         )
+
+
+def check_shared(settings: Settings, asked: str) -> None:
+    """Raises `StartupError` when `asked` is asked for and other processes cannot take part in the work."""
+    if settings.database_uri is None or settings.redis_uri is None:
+        raise StartupError(f"{asked} needs DATABASE_URI (PostgreSQL) and REDIS_URI: set both.")
+    if settings.secret_key is None:
+        raise StartupError(f"{asked} needs SECRET_KEY, the same for all servers: set it.")
 
 
 def is_loopback(host: str) -> bool:

@@ -7,13 +7,14 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 
 from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
 from tests.server_process import ServerProcess
 
 SHOWN = pytest.StashKey[list[ServerProcess]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--postgres", action="store_true", help="the shared server keeps its data in PostgreSQL")
+    parser.addoption("--postgres", action="store_true", help="the shared server works on PostgreSQL and Redis")
     parser.addoption("--rounds", type=int, default=10, help="how often a scene marked soak is repeated")
 
 
@@ -45,6 +46,8 @@ def server(
     if request.config.getoption("--postgres"):
         postgres: PostgresServer = request.getfixturevalue("postgres")
         environ["DATABASE_URI"] = postgres.database("server")
+        redis: RedisServer = request.getfixturevalue("redis_server")
+        environ["REDIS_URI"] = redis.uri
     serving = ServerProcess(tmp_path_factory.mktemp("server"), environ=environ)
     try:
         yield serving.start()
@@ -81,6 +84,16 @@ def server_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[C
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server that all tests share; each takes a database of its own or cleans up."""
     server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.end()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server that all tests share; each empties it."""
+    server = RedisServer()
     try:
         yield server.start()
     finally:
