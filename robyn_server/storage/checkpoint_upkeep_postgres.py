@@ -122,7 +122,6 @@ def storage(thread_id: str) -> Transition[JsonObject]:
         "SELECT count(*), coalesce(sum(octet_length(blob)), 0)::bigint FROM checkpoint_writes WHERE thread_id = ?",
         thread_id,
     )
-    # Plain values (text, numbers) stand in the checkpoint itself, whose bytes count above.
     rows = yield (
         "SELECT channel, count(*), coalesce(sum(octet_length(blob)), 0)::bigint FROM checkpoint_blobs"
         ' WHERE thread_id = ? GROUP BY channel ORDER BY channel COLLATE "C"',

@@ -13,16 +13,19 @@ from langgraph.checkpoint.base import (
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
+    get_checkpoint_id,
     get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage import checkpoint_upkeep_postgres as upkeep
-from robyn_server.storage.checkpoint_encoding import namespace_of
+from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
 from robyn_server.storage.checkpoint_rows import Place
 from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
 
@@ -46,14 +49,30 @@ class PostgresSaver(AsyncPostgresSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Keep a checkpoint; the config that names it."""
+        """Keep a checkpoint; the config that names it. Every value has a row of its own: the library keeps plain ones
+        (text, numbers) inside the checkpoint, and so loses them when another graph, which does not know the channel,
+        goes on with the thread."""
         thread_id, ns = namespace_of(config)
-        run_id = get_serializable_checkpoint_metadata(config, metadata).get("run_id")
-        self._runs[ns, checkpoint["id"]] = str(run_id)
+        place = Place(thread_id, ns, checkpoint["id"])
+        told: dict[str, Any] = {**get_serializable_checkpoint_metadata(config, metadata)}
         if "thread_id" in (config.get("metadata") or {}):
             # Clients see it there; the library leaves it out.
-            metadata = cast(CheckpointMetadata, {**metadata, "thread_id": thread_id})
-        return await super().aput(config, checkpoint, metadata, new_versions)
+            told["thread_id"] = thread_id
+        self._runs[ns, place.checkpoint_id] = str(told.get("run_id"))
+        values = checkpoint["channel_values"]
+        # What the library marks the snapshot of a delta channel with.
+        marks = {channel: True for channel, value in values.items() if isinstance(value, _DeltaSnapshot)}
+        rest = {**checkpoint, "channel_values": marks}
+        versions = {channel: version for channel, version in new_versions.items() if channel in values}
+        # Before anything is awaited: a node that runs meanwhile may change them.
+        blobs = self._dump_blobs(thread_id, ns, values, versions)
+        async with self._cursor(pipeline=True) as cursor:
+            if blobs:
+                await cursor.executemany(self.UPSERT_CHECKPOINT_BLOBS_SQL, blobs)
+            await cursor.execute(
+                self.UPSERT_CHECKPOINTS_SQL, (*place.key, get_checkpoint_id(config), Jsonb(rest), Jsonb(told))
+            )
+        return config_at(place)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -108,5 +127,5 @@ class PostgresCheckpoints:
         return await self._db.read(partial(upkeep.newest_run_id, thread_id))
 
     async def storage(self, thread_id: str) -> JsonObject:
-        """As `SqliteCheckpoints.storage`; plain values count with the checkpoints they stand in."""
+        """As `SqliteCheckpoints.storage`."""
         return await self._db.read(partial(upkeep.storage, thread_id))

@@ -280,7 +280,7 @@ async def test_storage_counts_bytes_by_channel(checkpoints: Checkpoints) -> None
     }
     await run(checkpoints, asking(), "r1", {"count": 1})
     report = await checkpoints.storage(THREAD)
-    assert set(report["channel_values"]["by_channel"]) >= {"log", "__start__"}
+    assert set(report["channel_values"]["by_channel"]) >= {"count", "log", "__start__"}
     parts = (report["checkpoints"], report["channel_values"], report["pending_writes"])
     assert report["total_bytes"] == sum(part["bytes"] for part in parts)
     assert all(part["count"] > 0 and part["bytes"] > 0 for part in parts)
@@ -369,3 +369,19 @@ async def test_many_runs_share_the_database(checkpoints: Checkpoints) -> None:
     for number in range(20):
         found = await state(checkpoints, asking(), f"t{number}")
         assert [i.value for i in found.interrupts] == ["first?"]
+
+
+class Plain(TypedDict, total=False):
+    answer: str
+    ratio: float
+
+
+async def test_plain_values_outlive_a_graph_that_does_not_know_them(checkpoints: Checkpoints) -> None:
+    knowing, other = StateGraph(Plain), StateGraph(State)
+    knowing.add_node("say", lambda _: {"answer": "a\0b", "ratio": float("inf")})
+    knowing.add_edge(START, "say")
+    other.add_node(one)
+    other.add_edge(START, "one")
+    await run(checkpoints, knowing, "r1", {"answer": ""})
+    await run(checkpoints, other, "r2", {"count": 1})
+    assert (await state(checkpoints, knowing)).values == {"answer": "a\0b", "ratio": float("inf")}
