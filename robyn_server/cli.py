@@ -1,4 +1,4 @@
-"""The command line: `serve`, `check`, `routes`, `migrate`, `backup`.
+"""The command line: `serve`, `worker`, `check`, `routes`, `migrate`, `backup`.
 
 What a command does stands in `commands.py`, imported only where it is needed: `--version` stays instant
 and the supervisor small.
@@ -22,6 +22,7 @@ OVERRIDES = (
     "host",
     "port",
     "slots",
+    "no_worker",
     "log_level",
     "log_format",
     "allow_unauthenticated",
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv) or ["serve"]
     arguments = parser().parse_args(words)
     try:
-        if arguments.command == "serve":
+        if arguments.command in ("serve", "worker"):
             return serve(arguments, words)
         return other(arguments)
     except StartupError as error:
@@ -43,11 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(arguments: argparse.Namespace, words: Sequence[str]) -> int:
-    """In the first process: supervise a second one, which gets the same arguments and serves."""
+    """`serve` and `worker`. In the first process: supervise a second one, which gets the same arguments and works."""
     tie = tie_to_supervisor()
     if tie is not None:
         return serve_here(arguments, tie)
-    watch = FileWatch(Path(arguments.config_path or "langgraph.json")) if arguments.reload else None
+    watched = Path(arguments.config_path or "langgraph.json")
+    watch = FileWatch(watched) if arguments.command == "serve" and arguments.reload else None
     command = [sys.executable, "-m", "robyn_server", *words]
     return Supervisor(command, watch.changed if watch else None).run()
 
@@ -61,7 +63,8 @@ def serve_here(arguments: argparse.Namespace, tie: Tie) -> int:
     garbage.keep_all()
     from robyn_server import commands  # noqa: PLC0415 - seconds of imports, not for the supervisor
 
-    return commands.serve(overrides(arguments), tie.ready)
+    command = commands.serve if arguments.command == "serve" else commands.worker
+    return command(overrides(arguments), tie.ready)
 
 
 def other(arguments: argparse.Namespace) -> int:
@@ -94,6 +97,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = shared_arguments()
     add_serve(commands.add_parser("serve", parents=[shared], help="serve the graphs (the default)"))
+    worker = commands.add_parser(
+        "worker", parents=[shared], help="execute runs for servers on the same PostgreSQL and Redis"
+    )
+    add_slots(worker)
     commands.add_parser("check", parents=[shared], help="say whether langgraph.json and its graphs load")
     commands.add_parser("routes", parents=[shared], help="list the HTTP routes")
     commands.add_parser("migrate", parents=[shared], help="bring the database to this version, then end")
@@ -114,11 +121,19 @@ def shared_arguments() -> argparse.ArgumentParser:
     return shared
 
 
+def add_slots(command: argparse.ArgumentParser) -> None:
+    """For whoever executes runs."""
+    command.add_argument("--slots", metavar="N", help="runs at once (default: 256)")
+
+
 def add_serve(command: argparse.ArgumentParser) -> None:
     """What only `serve` takes."""
     command.add_argument("--host", help="IP address to listen on (default: 127.0.0.1)")
     command.add_argument("--port", help="port to listen on (default: 8081)")
-    command.add_argument("--slots", metavar="N", help="runs at once (default: 256)")
+    add_slots(command)
+    command.add_argument(
+        "--no-worker", action="store_const", const="1", help="leave the runs to other servers and workers"
+    )
     command.add_argument(
         "--reload", action="store_true", help="start again when a file of the project changes"
     )

@@ -1,10 +1,14 @@
 """What the commands do. Imports the whole server; `cli.py` imports it where that is wanted."""
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import uvloop
 
 from robyn_server import environment, garbage, runtime
 from robyn_server.app import open_application, surfaces
@@ -15,10 +19,11 @@ from robyn_server.errors import StartupError, Unavailable
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
-from robyn_server.settings import Settings, read_settings
+from robyn_server.settings import Settings, check_shared, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
-from robyn_server.storage.migrations import migrate as bring_up_to_date
+from robyn_server.storage.opening import describe
+from robyn_server.storage.opening import migrate as bring_up_to_date
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
 from robyn_server.web.server import run_server
@@ -37,9 +42,7 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     hold_data_dir(settings.data_dir)
     # An agent may search the collections of its own server, if the operator names no other.
     environment.provide({"RAG_API_URL": base_url(settings)})
-    prepared = runtime.prepare(settings)
-    for warning in prepared.config_file.warnings:
-        logger.warning("%s", warning)
+    prepared = prepare(settings)
 
     def is_ready() -> None:
         garbage.collect_what_is_new()
@@ -49,6 +52,42 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     http = HttpSection.read(prepared.config_file.section("http"), settings.cors_config)
     run_server(settings, lambda: open_application(prepared, http), cors=http.cors, ready=is_ready)
     return 0
+
+
+def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
+    """Execute runs until told to stop; `ready` is called once it can. Raises `StartupError` before that."""
+    settings = configured(overrides)
+    check_shared(settings, "worker")
+    hold_data_dir(settings.data_dir)
+    prepared = prepare(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work(prepared, ready))
+    return 0
+
+
+async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
+    """From start to drain."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    running = await runtime.open_runtime(prepared)
+    try:
+        await running.start()
+        garbage.collect_what_is_new()
+        ready()
+        logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
+        await stop.wait()
+        await running.drain()
+    finally:
+        await running.close()
+
+
+def prepare(settings: Settings) -> runtime.Prepared:
+    """`runtime.prepare`, with the warnings about langgraph.json logged. Raises `StartupError`."""
+    prepared = runtime.prepare(settings)
+    for warning in prepared.config_file.warnings:
+        logger.warning("%s", warning)
+    return prepared
 
 
 def check(overrides: Overrides) -> int:
@@ -74,19 +113,22 @@ def routes(overrides: Overrides) -> int:
 
 def migrate(overrides: Overrides) -> int:
     """Bring the database up to date. Raises `StartupError`."""
-    data_dir = configured(overrides).data_dir
-    held = hold_data_dir(data_dir)
+    settings = configured(overrides)
+    held = hold_data_dir(settings.data_dir)
     try:
-        steps = bring_up_to_date(data_dir)
+        steps = asyncio.run(bring_up_to_date(settings))
     finally:
         held.release()
-    say(f"{data_dir}: {steps} step(s) applied, the database is up to date.")
+    say(f"{describe(settings)}: {steps} step(s) applied, the database is up to date.")
     return 0
 
 
 def backup(overrides: Overrides, target: Path) -> int:
     """Copy the databases, also while a server works on them. Raises `StartupError`."""
-    data_dir = configured(overrides).data_dir
+    settings = configured(overrides)
+    if settings.database_uri is not None:
+        raise StartupError("The data is in PostgreSQL: back it up with pg_dump.")
+    data_dir = settings.data_dir
     try:
         copies = back_up(data_dir, target) if data_dir.is_dir() else []
     except Unavailable as error:
@@ -108,7 +150,10 @@ def configured(overrides: Overrides) -> Settings:
 
 def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     """Say that the server is ready: to a person, or as one log line where machines read."""
-    storage = f"SQLite in {settings.data_dir}"
+    storage = describe(settings)
+    if settings.database_uri is not None:
+        shared = settings.redis_uri is not None
+        storage += ", events in Redis" if shared else ", events in this process: one server only"
     if settings.log_format == "json":
         logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
         return

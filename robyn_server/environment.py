@@ -24,8 +24,9 @@ class Sources:
     auth_path: str | None
     mount_prefix: str | None
     """`auth.path` and `http.mount_prefix` of langgraph.json."""
-    database_name: str | None
-    """The variable that asks for PostgreSQL, if any."""
+    database_url: str | None
+    """DATABASE_URL of the real environment, if it asks for PostgreSQL: in a project it is usually the project's own
+    database."""
 
 
 def read_sources(config_path: Path, environ: Mapping[str, str]) -> Sources:
@@ -38,7 +39,7 @@ def read_sources(config_path: Path, environ: Mapping[str, str]) -> Sources:
         merged={**project, **environ},
         auth_path=text_at(section, "auth", "path"),
         mount_prefix=text_at(section, "http", "mount_prefix"),
-        database_name=database_variable(project, environ),
+        database_url=postgres_url(environ),
     )
 
 
@@ -95,10 +96,7 @@ def read_dotenv(file: Path) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def database_variable(project: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
-    """DATABASE_URL counts only in the real environment: in a project it is usually the project's own."""
-    merged = {**project, **environ}
-    named = [name for name in ("DATABASE_URI", "POSTGRES_URI") if merged.get(name)]
-    if environ.get("DATABASE_URL", "").startswith(("postgres://", "postgresql://", "postgresql+")):
-        named.append("DATABASE_URL")
-    return named[0] if named else None
+def postgres_url(environ: Mapping[str, str]) -> str | None:
+    """DATABASE_URL, when it is an address of PostgreSQL."""
+    url = environ.get("DATABASE_URL", "")
+    return url if url.startswith(("postgres://", "postgresql://", "postgresql+")) else None

@@ -151,3 +151,17 @@ def json_object(value: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Wrong('a JSON object such as {"name": "value"}')
     return found
+
+
+def postgres_uri(value: str) -> str:
+    """The address of a PostgreSQL database; a driver's name in its scheme is allowed."""
+    if not re.match(r"postgres(ql)?(\+\w+)?://", value):
+        raise Wrong("an address such as postgresql://user:password@host/database")
+    return value
+
+
+def redis_uri(value: str) -> str:
+    """The address of a Redis server."""
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise Wrong("an address such as redis://host:6379/0")
+    return value

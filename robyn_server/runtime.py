@@ -13,6 +13,7 @@ from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.environment import read_sources
+from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
 from robyn_server.graphs.config_file import ConfigFile, GraphSpec, read_config_file
@@ -24,9 +25,10 @@ from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.encryption import open_encryption
 from robyn_server.storage.event_spill import open_spill
-from robyn_server.storage.sqlite import open_storage
+from robyn_server.storage.opening import open_storage
 from robyn_server.storage.store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
@@ -112,25 +114,49 @@ class Runtime:
     async def start(self) -> None:
         """Settle what a crash left behind, then begin to work."""
         await self.engine.acting_for(SYSTEM).assistants.register_system_assistants()
-        # The data directory is ours alone, so whoever held these leases is dead.
-        if await self.parts.storage.queue.release_all():
+        # When the data is ours alone, whoever held these leases is dead.
+        if not self.parts.storage.shared and await self.parts.storage.queue.release_all():
             await LeaseSweeper(self.parts).run_once(now())
-        self.worker.start()
+        if not self.parts.settings.no_worker:
+            self.worker.start()
         self._duties.start()
 
     async def drain(self) -> None:
         """Let runs finish within the grace time and hand the others back."""
         self.draining = True
         await self._duties.stop()
-        await self.worker.drain(self.parts.settings.shutdown_grace.total_seconds())
+        if not self.parts.settings.no_worker:
+            await self.worker.drain(self.parts.settings.shutdown_grace.total_seconds())
 
     async def close(self) -> None:
         """Close every part; call after `drain`."""
         await self._webhooks.close(WEBHOOKS_MAY_TAKE)
         await send_last_traces(TRACES_MAY_TAKE)
+        await self.parts.notifier.close()
         await self.parts.log.close()
         await self.parts.auth.close()
         await self.parts.storage.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The log, the hints, and what keeps the log small."""
+
+    log: EventLog
+    notifier: Notifier
+    duties: tuple[Duty, ...] = ()
+
+
+async def open_events(settings: Settings, cipher: Cipher) -> Events:
+    """On PostgreSQL with Redis: shared by all servers. Else of this process. Raises `StartupError`."""
+    if settings.database_uri is not None and settings.redis_uri is not None:
+        # The client costs a tenth of a second, which a server on its own does not need.
+        from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
+
+        return Events(*await open_shared_events(settings))
+    spill = open_spill(settings.data_dir, cipher)
+    log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
+    return Events(log, InProcessNotifier(), (EventSweeper(log, spill, settings),))
 
 
 async def open_runtime(prepared: Prepared) -> Runtime:
@@ -140,14 +166,13 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     # Its handlers may take their time, also for the checks that storage makes when it opens.
     encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
     storage = await open_storage(settings, prepared.store, encryption)
-    spill = open_spill(settings.data_dir, encryption.cipher)
-    log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
+    events = await open_events(settings, encryption.cipher)
     metrics = Metrics(settings.slots)
     parts = Parts(
         settings=settings,
         storage=storage,
-        log=log,
-        notifier=InProcessNotifier(),
+        log=events.log,
+        notifier=events.notifier,
         graphs=prepared.graphs,
         auth=prepared.auth,
         sealer=Sealer.from_settings(settings),
@@ -161,7 +186,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         LeaseSweeper(parts),
         ThreadSweeper(parts),
         StoreSweeper(parts),
-        EventSweeper(log, spill, settings),
+        *events.duties,
         LoopLag(metrics),
     ]
     if settings.crons_enabled:

@@ -23,7 +23,9 @@ from robyn_server.environment_values import (
     lanes,
     one_of,
     path,
+    postgres_uri,
     prefix,
+    redis_uri,
     seconds,
     seconds_above_zero,
     text,
@@ -94,6 +96,10 @@ class Settings:
     spill_bytes: int = 1 << 30
     durability_full: bool = False
     checkpoint_pickle_fallback: bool = True
+    database_uri: str | None = field(default=None, repr=False)
+    database_connections: int = 16
+    redis_uri: str | None = field(default=None, repr=False)
+    no_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,10 @@ VARIABLES = (
     Variable("spill_bytes", ("EVENT_SPILL_BYTES",), whole(0)),
     Variable("durability_full", ("DURABILITY_FULL",), boolean),
     Variable("checkpoint_pickle_fallback", ("CHECKPOINT_PICKLE_FALLBACK",), boolean),
+    Variable("database_uri", ("DATABASE_URI", "POSTGRES_URI"), postgres_uri),
+    Variable("database_connections", ("DATABASE_CONNECTIONS",), whole(2)),
+    Variable("redis_uri", ("REDIS_URI",), redis_uri),
+    Variable("no_worker", ("NO_WORKER",), boolean),
 )
 
 
@@ -176,6 +186,8 @@ def read_settings(overrides: Mapping[str, str], environ: Mapping[str, str]) -> S
             shown = f"{name}={value}" if Settings.__dataclass_fields__[variable.field].repr else name
             raise StartupError(f"{shown} cannot be used: it must be {wrong}.") from None
     values.setdefault("mount_prefix", prefix(sources.mount_prefix or ""))
+    if sources.database_url:
+        values.setdefault("database_uri", sources.database_url)
     values.setdefault("auth_mode", chosen_auth_mode(values, sources))
     settings = Settings(**values)
     check_together(settings, sources)
@@ -220,15 +232,20 @@ def check_together(settings: Settings, sources: Sources) -> None:
             f"Listening on {settings.host} without authentication lets anybody run the graphs: set AUTH_MODE,"
             " listen on 127.0.0.1, or say --allow-unauthenticated."
         )
+    if settings.no_worker:
+        check_shared(settings, "--no-worker")
     if settings.heartbeat * 2 > settings.lease:
         raise StartupError(
             "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS: change one of them."
         )
-    if sources.database_name:
-        raise StartupError(
-            f"{sources.database_name} asks for PostgreSQL, which this version cannot use yet: unset it, and"
-            " the server keeps its data in DATA_DIR."
-        )
+
+
+def check_shared(settings: Settings, asked: str) -> None:
+    """Raises `StartupError` when `asked` is asked for and other processes cannot take part in the work."""
+    if settings.database_uri is None or settings.redis_uri is None:
+        raise StartupError(f"{asked} needs DATABASE_URI (PostgreSQL) and REDIS_URI: set both.")
+    if settings.secret_key is None:
+        raise StartupError(f"{asked} needs SECRET_KEY, the same for all servers: set it.")
 
 
 def is_loopback(host: str) -> bool:

@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
+from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
 from tests.server_process import ServerProcess
 
 SHOWN = pytest.StashKey[list[ServerProcess]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres", action="store_true", help="the shared server works on PostgreSQL and Redis"
+    )
     parser.addoption("--rounds", type=int, default=10, help="how often a scene marked soak is repeated")
 
 
@@ -35,9 +40,17 @@ def servers_of(item: pytest.Item) -> list[ServerProcess]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
     """A server on tests/project that all tests share: leave it running and its assistants alone."""
-    serving = ServerProcess(tmp_path_factory.mktemp("server"), environ={"SHUTDOWN_GRACE_SECONDS": "2"})
+    environ = {"SHUTDOWN_GRACE_SECONDS": "2"}
+    if request.config.getoption("--postgres"):
+        postgres: PostgresServer = request.getfixturevalue("postgres")
+        environ["DATABASE_URI"] = postgres.database("server")
+        redis: RedisServer = request.getfixturevalue("redis_server")
+        environ["REDIS_URI"] = redis.uri
+    serving = ServerProcess(tmp_path_factory.mktemp("server"), environ=environ)
     try:
         yield serving.start()
         serving.stop()
@@ -67,6 +80,26 @@ def server_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[C
     yield make
     for serving in made:
         serving.end()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that all tests share; each takes a database of its own or cleans up."""
+    server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.end()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server that all tests share; each empties it."""
+    server = RedisServer()
+    try:
+        yield server.start()
+    finally:
+        server.end()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ class ServerProcess:
         config: Path = PROJECT,
         data_dir: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        command: str = "serve",
     ) -> None:
         self.folder = folder
         self.data_dir = data_dir or folder / "data"
@@ -34,8 +35,9 @@ class ServerProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environ = dict(environ or {})
-        self._command = [sys.executable, "-m", "robyn_server", "serve", "--config", str(config)]
-        self._command += ["--port", str(self.port), "--data-dir", str(self.data_dir), *flags]
+        self._command = [sys.executable, "-m", "robyn_server", command, "--config", str(config)]
+        self._command += ["--port", str(self.port)] if command == "serve" else []
+        self._command += ["--data-dir", str(self.data_dir), *flags]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "ServerProcess":

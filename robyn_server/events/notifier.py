@@ -27,3 +27,6 @@ class InProcessNotifier:
     def on_cancel_requested(self, listener: Callable[[str], None]) -> None:
         """Be told that a running run has a cancel intent."""
         self._cancelled.append(listener)
+
+    async def close(self) -> None:
+        """See `interfaces.Notifier`; nothing is open."""

@@ -1,1 +1,1 @@
-"""ROWS. The only room that writes SQL. Front door: `interfaces.Storage`; opened by `sqlite.open_storage`."""
+"""ROWS. The only room that writes SQL. Front door: `interfaces.Storage`; opened by `opening.open_storage`."""

@@ -31,7 +31,7 @@ def delete_thread(cipher: Cipher, thread_id: str) -> Transition[None]:
 def delete_run(cipher: Cipher, thread_id: str, run_id: str) -> Transition[None]:
     """Every checkpoint that carries this run id, with its writes and what only it uses; and on checkpoints of
     earlier runs, what this run wrote is undone, so that an interrupt it had answered is pending again."""
-    yield from _undo_writes(thread_id, run_id)
+    yield from undo_writes(thread_id, run_id)
     own = yield (
         "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ? AND run_id = ?",
         (thread_id, run_id),
@@ -71,7 +71,7 @@ def keep_latest(cipher: Cipher, thread_id: str, keep: int) -> Transition[None]:
         " WHERE thread_id = ? ORDER BY checkpoint_ns, checkpoint_id DESC",
         (thread_id,),
     )
-    yield from _drop(cipher, thread_id, list(_superfluous(rows, keep)))
+    yield from _drop(cipher, thread_id, list(superfluous(rows, keep)))
     yield (
         "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
         " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
@@ -138,7 +138,8 @@ def _size(sql: str, thread_id: str) -> Transition[JsonObject]:
     return {"count": count, "bytes": length}
 
 
-def _undo_writes(thread_id: str, run_id: str) -> Transition[None]:
+def undo_writes(thread_id: str, run_id: str) -> Transition[None]:
+    """Put back what stood where a run wrote on checkpoints of others (`checkpoint_rows.py` says why)."""
     undo = yield (
         f"SELECT seq, existed, {WRITE} FROM write_undo WHERE thread_id = ? AND run_id = ?",
         (thread_id, run_id),
@@ -167,7 +168,9 @@ def _drop(cipher: Cipher, thread_id: str, doomed: list[Row]) -> Transition[None]
         yield from drop_unnamed_values(cipher, thread_id)
 
 
-def _superfluous(rows: Iterable[Row], keep: int) -> Iterator[tuple[str, str]]:
+def superfluous(rows: Iterable[Row], keep: int) -> Iterator[tuple[str, str]]:
+    """Namespace and id of the checkpoints to drop when each namespace keeps its newest `keep`, and of those what they
+    need. Rows are (namespace, id, id of the parent, whether it builds on the parent), newest first."""
     by_namespace: dict[str, dict[str, tuple[str | None, int]]] = {}
     for ns, checkpoint_id, parent, has_deltas in rows:
         by_namespace.setdefault(ns, {})[checkpoint_id] = (parent, has_deltas)

@@ -44,4 +44,18 @@ class Db(Protocol):
         answer at once, on the caller's thread."""
 
     async def write(self, start: Start[T]) -> T:
-        """Run a transition as one transaction of its own; when this returns, it is committed."""
+        """Run a transition as one transaction of its own; when this returns, it is committed. Once begun it goes on
+        to its end, also when nobody waits for it any more."""
+
+
+class ThreadedDb(Db, Protocol):
+    """A `Db` that threads without an event loop may use too."""
+
+    def read_sync(self, start: Start[T]) -> T:
+        """See `Db.read`."""
+
+    def write_sync(self, start: Start[T]) -> T:
+        """See `Db.write`."""
+
+    async def close(self) -> None:
+        """Wait for the writes under way, then close. May be called twice."""

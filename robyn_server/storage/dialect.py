@@ -1,4 +1,5 @@
-"""What databases disagree on, and nothing else. Statements are written once, against this list.
+"""What databases disagree on, and nothing else. Statements are written once, against this list. SQLite's answers
+stand here, PostgreSQL's in `dialect_postgres.py`.
 
 Placeholders are `?` everywhere (a driver for another database translates them), so no statement may hold a
 literal `?` or `%`. `IS DISTINCT FROM`, `ON CONFLICT`, `RETURNING` and `WHERE flag` are spelled so that both
@@ -29,15 +30,30 @@ class Dialect(Protocol):
     """SQL expression: the present moment, the same for a whole transition."""
     members: str
     """SQL after IN: the strings in a list that is one JSON parameter."""
-    meta_index: bool
-    """Whether metadata containment is answered by the `meta_index` table (else by an index of the column)."""
+    numbers: str
+    """The same for whole numbers."""
     cipher: Cipher
     """What private columns are sealed with."""
     types: Mapping[str, str]
-    """Column types for `schema.py`: json, time, flag, bytes, serial, real."""
+    """Column types for `schema.py` (text, json, time, flag, bytes, real, serial, and unique_serial that never
+    gives a number twice) and what else differs in it:
+    `busy_table` ends a table whose rows change all the time, `keyed_table` one that is nothing but its key,
+    `null_first` stands behind a column that may be NULL in an index."""
+    pin: str
+    """A statement that holds the planner to the indexes of `schema.py` for the rest of the transaction; empty
+    where `by` does."""
 
     def by(self, index: str) -> str:
         """SQL after a table's name: read it by this index, whatever the planner thinks."""
+
+    def null_least(self, descending: bool) -> str:
+        """SQL after an order's direction: NULL is less than everything."""
+
+    def drop_with(self, kind: str) -> tuple[str, ...]:
+        """Statements that make the rows of `meta_index` go with a row of the table `kind`."""
+
+    def most(self, table: str) -> str:
+        """SQL expression: about how many rows a table has, rather more than fewer."""
 
     def plus(self, seconds: str) -> str:
         """SQL expression: `now` plus a number of seconds, itself an SQL expression such as `?`."""
@@ -74,7 +90,7 @@ class SqliteDialect:
     """Times are REAL seconds since 1970, JSON is TEXT (a BLOB where it is sealed), flags are 0 and 1; BEGIN
     IMMEDIATE makes row locks needless.
 
-    `clock_timestamp()` is a function that `sqlite.py` registers on every connection: the host's clock with
+    `clock_timestamp()` is a function that `sqlite_db.py` registers on every connection: the host's clock with
     microseconds, which SQLite's own date functions lack.
     """
 
@@ -83,14 +99,20 @@ class SqliteDialect:
     skip_locked = ""
     now = "clock_timestamp()"
     members = "(SELECT value FROM json_each(?))"
-    meta_index = True
+    numbers = members
+    pin = ""
     types: Mapping[str, str] = {
+        "text": "TEXT",
         "json": "TEXT",
         "time": "REAL",
         "flag": "INTEGER",
         "bytes": "BLOB",
         "serial": "INTEGER PRIMARY KEY",
+        "unique_serial": "INTEGER PRIMARY KEY AUTOINCREMENT",
         "real": "REAL",
+        "busy_table": "",
+        "keyed_table": "WITHOUT ROWID",
+        "null_first": "",
     }
 
     def __init__(self, cipher: Cipher = CLEAR) -> None:
@@ -99,6 +121,21 @@ class SqliteDialect:
     def by(self, index: str) -> str:
         """See `Dialect`."""
         return f"INDEXED BY {index}"
+
+    def null_least(self, descending: bool) -> str:
+        """See `Dialect`."""
+        return ""
+
+    def drop_with(self, kind: str) -> tuple[str, ...]:
+        """See `Dialect`."""
+        return (
+            f"CREATE TRIGGER {kind}_meta_index AFTER DELETE ON {kind} BEGIN"
+            f" DELETE FROM meta_index WHERE kind = '{kind}' AND id = OLD.{kind}_id; END",
+        )
+
+    def most(self, table: str) -> str:
+        """See `Dialect`."""
+        return f"(SELECT max(rowid) FROM {table})"
 
     def plus(self, seconds: str) -> str:
         """See `Dialect`."""

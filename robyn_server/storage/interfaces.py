@@ -309,6 +309,10 @@ class Storage(Protocol):
     def is_sealed(self) -> bool:
         """Whether what clients keep is encrypted, so that the database cannot search it."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other servers may work on the same data."""
+
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""
 

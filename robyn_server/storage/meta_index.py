@@ -1,8 +1,8 @@
-"""The side table that answers metadata containment where the database has no index for it (SQLite).
+"""The side table that answers metadata containment.
 
 It holds every leaf of an object's metadata, that is every scalar and every list, under its dotted path (a dot
-inside a key is written `\\.`). Empty objects are not in it and long leaves not whole: they are told apart by
-testing the metadata itself.
+inside a key is written `\\.`). Empty objects are not in it, and long leaves and paths not whole: they are told
+apart by testing the metadata itself.
 """
 
 from collections.abc import Iterator
@@ -17,21 +17,21 @@ from robyn_server.storage.dialect import Dialect
 Kind = Literal["thread", "assistant", "cron"]
 
 LONGEST = 200
-"""Characters of a value that are indexed."""
+"""Characters of a path and of a value that are indexed."""
 
 
 def leaves(metadata: JsonObject) -> list[tuple[str, str]]:
-    """`(dotted path, value as JSON)` for each leaf, without doubles."""
+    """`(dotted path, value as JSON)` for each leaf, without doubles, each cut to LONGEST."""
     return list(dict.fromkeys(_leaves(None, metadata)))
 
 
 def _leaves(prefix: str | None, value: Json) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, member in value.items():
-            step = str(key).replace("\\", "\\\\").replace(".", "\\.")
+            step = str(key).replace("\\", "\\\\").replace(".", "\\.").replace("\0", "\\0")
             yield from _leaves(step if prefix is None else f"{prefix}.{step}", member)
     else:
-        yield prefix or "", spelling(value)[:LONGEST]
+        yield (prefix or "")[:LONGEST], spelling(value)[:LONGEST]
 
 
 def spelling(value: Json) -> str:
@@ -54,8 +54,6 @@ def write_index(
 ) -> Transition[None]:
     """Make the index say what `metadata` says; of a `new` object it says nothing yet. Triggers drop the entries of
     deleted rows."""
-    if not dialect.meta_index:
-        return
     if not new:
         yield "DELETE FROM meta_index WHERE kind = ? AND id = ?", (kind, object_id)
     found = leaves(metadata)

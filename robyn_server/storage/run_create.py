@@ -10,7 +10,7 @@ from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.interfaces import pending_outcome
 from robyn_server.storage.meta_index import write_index
-from robyn_server.storage.run_endings import CANCELLED, end_pending, request_stop
+from robyn_server.storage.run_endings import CANCELLED, end_pending, lock_thread, request_stop
 from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, PENDING
 
 BUSY_TEXT = (
@@ -65,10 +65,9 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
 
 
 def _lock_thread(dialect: Dialect, thread_id: str, visible: MetadataFilter) -> Transition[_ThreadRow]:
-    rows = yield (
-        f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ?" + dialect.lock,
-        (thread_id,),
-    )
+    # Locked before it is looked at: a statement that waits for the lock would see the runs of before its wait.
+    yield from lock_thread(dialect, thread_id)
+    rows = yield f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ?", (thread_id,)
     if rows:
         busy, metadata, config = rows[0]
         row = _ThreadRow(bool(busy), dialect.read_json(metadata), dialect.read_private(config))

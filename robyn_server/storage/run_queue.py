@@ -124,19 +124,21 @@ class SqlRunQueue:
 
 
 def claim_statement(dialect: Dialect) -> str:
-    """Takes worker id, lease seconds, lane and how many. A future run blocks nobody, so only earlier runs
+    """Takes lane, how many, worker id and lease seconds. A future run blocks nobody, so only earlier runs
     that are due count; across lanes too, for a thread's runs go in the order of creation whatever their
     lane."""
-    return f"""UPDATE run SET status = '{RUNNING}', worker_id = ?, attempt = attempt + 1,
-  lease_until = {dialect.plus("?")}, started_at = COALESCE(started_at, {dialect.now}),
-  updated_at = {dialect.now}
-WHERE seq IN (
+    # In a WITH, so that the rows are chosen (and locked) once, however the UPDATE is planned.
+    return f"""WITH chosen AS (
   SELECT r.seq FROM run r {dialect.by("run_due")}
   WHERE r.status = '{PENDING}' AND r.lane = ? AND r.run_at <= {dialect.now}
   AND {not_blocked(dialect)}
   AND NOT EXISTS (SELECT 1 FROM run y {dialect.by("run_due_thread")} WHERE y.thread_id = r.thread_id
                   AND y.status = '{PENDING}' AND y.seq < r.seq AND y.run_at <= {dialect.now})
   ORDER BY r.priority DESC, r.run_at, r.seq LIMIT ?{dialect.skip_locked})
+UPDATE run SET status = '{RUNNING}', worker_id = ?, attempt = attempt + 1,
+  lease_until = {dialect.plus("?")}, started_at = COALESCE(started_at, {dialect.now}),
+  updated_at = {dialect.now}
+WHERE seq IN (SELECT seq FROM chosen)
 RETURNING {COLUMNS}"""
 
 
@@ -157,10 +159,12 @@ def claim_runs(
     dialect: Dialect, worker_id: str, lease: timedelta, free: Mapping[str, int]
 ) -> Transition[list[Run]]:
     """See `RunQueue.claim`; with encryption the runs are still to be opened."""
+    if dialect.pin:
+        yield dialect.pin, ()
     claimed: list[Run] = []
     for lane, count in free.items():
         if count > 0:
-            rows = yield claim_statement(dialect), (worker_id, lease.total_seconds(), lane, count)
+            rows = yield claim_statement(dialect), (lane, count, worker_id, lease.total_seconds())
             claimed += [read_run(dialect, row, private=not dialect.cipher.seals) for row in rows]
     for run in claimed:
         if not run.temporary:
@@ -222,6 +226,8 @@ def _release_all(dialect: Dialect) -> Transition[int]:
 
 def next_due_moment(dialect: Dialect) -> Transition[datetime | None]:
     """See `SqlRunQueue.next_due`."""
+    if dialect.pin:
+        yield dialect.pin, ()
     rows = yield (
         f"SELECT r.run_at FROM run r {dialect.by('run_due_at')} WHERE r.status = '{PENDING}' AND {not_blocked(dialect)}"
         " ORDER BY r.run_at LIMIT 1",

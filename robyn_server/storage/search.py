@@ -31,7 +31,8 @@ MOST_LEAVES = 20
 """More metadata values than these are left to the test in Python."""
 
 _LEAF = "kind = ? AND path = ? AND value = ?"
-_MATCHES = f"(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE {_LEAF} LIMIT ?))"
+_MATCHES = f"(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE {_LEAF} LIMIT ?) few)"
+_NULLABLE = frozenset({"t.state_updated_at", "t.thread_id", "t.next_run_at", "t.end_time"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,15 @@ class Wanted(Generic[Item]):
             and (self.test is None or self.test(item))
         )
 
-    def is_exact(self, dialect: Dialect) -> bool:
+    @property
+    def is_exact(self) -> bool:
         """Whether the statements find just what `accepts` accepts."""
         wanted = [part for part in (self.metadata, self.visible.equal) if part]
         return (
             self.test is None
             and self.visible.test is None
-            and (dialect.meta_index or not wanted)
             and all(_is_indexed(member) for part in wanted for member in part.values())
+            and all(len(path) < LONGEST for part in wanted for path, _ in leaves(part))
             and sum(len(leaves(part)) for part in wanted) <= MOST_LEAVES
         )
 
@@ -94,43 +96,50 @@ def search(dialect: Dialect, wanted: Wanted[Item], limit: int, offset: int) -> T
     source = yield from _source(dialect, wanted)
     if source.empty:
         return Page((), more=False)
-    if wanted.is_exact(dialect):
-        found = yield from _fetch(wanted, source, limit + 1, offset)
+    if wanted.is_exact:
+        found = yield from _fetch(dialect, wanted, source, limit + 1, offset)
         return _page([item for item in found if wanted.accepts(item)], len(found) > limit, limit)
-    accepted = yield from _accepted(wanted, source, offset + limit + 1)
+    accepted = yield from _accepted(dialect, wanted, source, offset + limit + 1)
     return _page(accepted[offset:], len(accepted) > offset + limit, limit)
 
 
 def count(dialect: Dialect, wanted: Wanted[Item]) -> Transition[int]:
     """How many match."""
-    exact = wanted.is_exact(dialect)
+    exact = wanted.is_exact
     source = yield from _source(dialect, wanted, ordered=not exact)
     if source.empty:
         return 0
     if exact:
         rows = yield f"SELECT count(*) FROM {source.sql}", source.parameters
         return int(rows[0][0])
-    return len((yield from _accepted(wanted, source, None)))
+    return len((yield from _accepted(dialect, wanted, source, None)))
 
 
 def _page(items: Sequence[Item], more: bool, limit: int) -> Page[Item]:
     return Page(tuple(items[:limit]), more)
 
 
-def _accepted(wanted: Wanted[Item], source: _Source, most: int | None) -> Transition[list[Item]]:
+def _accepted(
+    dialect: Dialect, wanted: Wanted[Item], source: _Source, most: int | None
+) -> Transition[list[Item]]:
     accepted: list[Item] = []
     offset, size = 0, SMALLEST_BATCH
     while True:
-        batch = yield from _fetch(wanted, source, size, offset)
+        batch = yield from _fetch(dialect, wanted, source, size, offset)
         accepted += [item for item in batch if wanted.accepts(item)]
         if len(batch) < size or (most is not None and len(accepted) >= most):
             return accepted[:most]
         offset, size = offset + size, min(size * 4, LARGEST_BATCH)
 
 
-def _fetch(wanted: Wanted[Item], source: _Source, limit: int, offset: int) -> Transition[list[Item]]:
+def _fetch(
+    dialect: Dialect, wanted: Wanted[Item], source: _Source, limit: int, offset: int
+) -> Transition[list[Item]]:
     direction = "DESC" if wanted.descending else "ASC"
-    order = ", ".join(f"{expression} {direction}" for expression in wanted.order)
+    nulls = dialect.null_least(wanted.descending)
+    order = ", ".join(
+        f"{expression} {direction}{nulls if expression in _NULLABLE else ''}" for expression in wanted.order
+    )
     ties = f"t.created_at, {wanted.key}" if wanted.oldest_first else f"{wanted.key} {direction}"
     order = f"{order}, {ties}" if order else ties
     # Ids first, so that no large column passes through a sort.
@@ -144,11 +153,11 @@ def _fetch(wanted: Wanted[Item], source: _Source, limit: int, offset: int) -> Tr
 
 def _source(dialect: Dialect, wanted: Wanted[Item], *, ordered: bool = True) -> Transition[_Source]:
     """`ordered` False: all matches are wanted, so there is nothing to gain from walking an order's index."""
-    marked = _leaves(wanted) if dialect.meta_index else []
+    marked = _leaves(wanted)
     if not marked:
         return _walk(wanted, marked)
     rows = yield (
-        f"SELECT {', '.join([_MATCHES] * len(marked))}, (SELECT max(rowid) FROM {wanted.kind})",
+        f"SELECT {', '.join([_MATCHES] * len(marked))}, {dialect.most(wanted.kind)}",
         [cell for leaf in marked for cell in (wanted.kind, *leaf, FEW)],
     )
     *matches, most = rows[0]

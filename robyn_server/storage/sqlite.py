@@ -19,20 +19,22 @@ from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import DOCUMENTS_FILE, SqliteStore, StoreOptions, open_store
+from robyn_server.storage.store import DOCUMENTS_FILE, SqlStore, StoreOptions, open_store
 from robyn_server.storage.threads import ThreadTable
 
 
 class SqliteStorage:
     """`interfaces.Storage`."""
 
+    shared = False
+
     def __init__(
         self,
         data_dir: Path,
         db: SqliteDb,
         checkpoints: SqliteCheckpoints,
-        store: SqliteStore,
-        documents: SqliteStore,
+        store: SqlStore,
+        documents: SqlStore,
         embedder: str,
         pending_per_thread: int,
         contexts: SealingContexts | None = None,

@@ -1,7 +1,7 @@
-"""Long-term memory on SQLite: LangGraph's `BaseStore` over a file of its own.
+"""Long-term memory: LangGraph's `BaseStore` over a database.
 
 Graph code uses it from anywhere: the async methods on the event loop, the others in threads. They may also be
-called on the loop, which then stands still for the moment that the disk takes.
+called on the loop, which then stands still for the moment that the database takes.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from langgraph.store.base import (
 
 from robyn_server.resources.encoding import encode
 from robyn_server.storage.cipher import CLEAR, Cipher
-from robyn_server.storage.db import Transition
+from robyn_server.storage.db import ThreadedDb, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import bring_up_to_date
@@ -58,16 +58,16 @@ class StoreOptions:
     index: IndexConfig | None = None
 
 
-class SqliteStore(BaseStore):
-    """The store of one file. Items whose time is over are no longer seen, and deleted by `sweep`.
+class SqlStore(BaseStore):
+    """The store of one database. Items whose time is over are no longer seen, and deleted by `sweep`.
 
     The methods raise `ValueError` for what makes no sense (a bad namespace, an unknown filter operator, a vector
-    of a wrong length), `TypeError` for a value that is no JSON, `Unavailable` when the file cannot be used.
+    of a wrong length), `TypeError` for a value that is no JSON, `Unavailable` when the database cannot be used.
     """
 
     supports_ttl = True
 
-    def __init__(self, db: SqliteDb, options: StoreOptions) -> None:
+    def __init__(self, db: ThreadedDb, options: StoreOptions) -> None:
         self._db = db
         self._embedder = Embedder(options.index) if options.index else None
         self.ttl_config = options.ttl
@@ -98,10 +98,10 @@ class SqliteStore(BaseStore):
 
     async def sweep(self) -> int:
         """Delete items whose time is over; how many."""
-        swept = await self._db.write(sweep)
+        swept = await self._db.write(lambda: sweep(self._db.dialect))
         total = swept
         while swept == SWEPT_AT_ONCE:
-            swept = await self._db.write(sweep)
+            swept = await self._db.write(lambda: sweep(self._db.dialect))
             total += swept
         return total
 
@@ -155,13 +155,13 @@ class _Batch:
                 self.results[place], seen = yield from search(self._dialect, op, query, self._index)
                 used += seen
             elif isinstance(op, ListNamespacesOp):
-                self.results[place] = yield from list_namespaces(op)
+                self.results[place] = yield from list_namespaces(self._dialect, op)
         self._used = used
 
     def write(self, meanings: Meanings) -> Transition[None]:
         """What was read counts as used; then the writes, in order."""
         if self._used:
-            yield from refresh(self._used)
+            yield from refresh(self._dialect, self._used)
         for op, value, texts in self._puts.values():
             yield from put(self._dialect, op, value, [meanings.of_text[text] for text in texts])
 
@@ -183,9 +183,9 @@ async def open_store(
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
     file: str = STORE_FILE,
     cipher: Cipher = CLEAR,
-) -> SqliteStore:
+) -> SqlStore:
     """The store of `data_dir`, or another store kept there; the file is made when missing. Raises `StartupError`."""
     path = data_dir / file
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
     await asyncio.to_thread(check_key, path, cipher)
-    return SqliteStore(SqliteDb(path, synchronous=synchronous, cipher=cipher), options)
+    return SqlStore(SqliteDb(path, synchronous=synchronous, cipher=cipher), options)

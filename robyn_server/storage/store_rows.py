@@ -1,11 +1,10 @@
-"""The tables of the store, and how items are put, read and forgotten. Transitions on the store's own file.
+"""The tables of the store, and how items are put, read and forgotten. Transitions.
 
 Items are listed namespace by namespace, in the order in which the namespaces came, and within one in the order
 in which the items came; overwriting keeps an item's place. A namespace lives as long as it has items.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 import orjson
@@ -22,28 +21,32 @@ FLOAT_BYTES = 4
 SWEPT_AT_ONCE = 1_000
 
 TABLES = (
-    "CREATE TABLE namespace (ns INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE namespace (ns {unique_serial}, path {text} NOT NULL UNIQUE)",
     """CREATE TABLE item (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, ns INTEGER NOT NULL REFERENCES namespace, key TEXT NOT NULL,
-        created_at REAL NOT NULL, updated_at REAL NOT NULL, ttl_minutes REAL, expires_at REAL,
-        value TEXT NOT NULL, UNIQUE (ns, key))""",
+        seq {unique_serial}, ns BIGINT NOT NULL REFERENCES namespace, key {text} NOT NULL,
+        created_at {time} NOT NULL, updated_at {time} NOT NULL, ttl_minutes {real}, expires_at {time},
+        value {json} NOT NULL, UNIQUE (ns, key))""",
     "CREATE INDEX item_order ON item(ns, seq)",
     "CREATE INDEX item_expires ON item(expires_at) WHERE expires_at IS NOT NULL",
-    # An id never comes again (AUTOINCREMENT) and its vector never changes: store_vectors.py remembers them by it.
+    # An id never comes again and its vector never changes: store_vectors.py remembers them by it.
     """CREATE TABLE vector (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL REFERENCES item ON DELETE CASCADE,
-        ns INTEGER NOT NULL, dims INTEGER NOT NULL, norm REAL NOT NULL, data BLOB NOT NULL)""",
+        id {unique_serial}, seq BIGINT NOT NULL REFERENCES item ON DELETE CASCADE,
+        ns BIGINT NOT NULL, dims INTEGER NOT NULL, norm {real} NOT NULL, data {bytes} NOT NULL)""",
     "CREATE INDEX vector_ns ON vector(dims, ns, seq, id)",
     "CREATE INDEX vector_item ON vector(seq)",
 )
 
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
-ALIVE = "(i.expires_at IS NULL OR i.expires_at > clock_timestamp())"
 
 
-def tables(_: Dialect) -> tuple[str, ...]:
-    """The first step of the store's file."""
-    return TABLES
+def tables(dialect: Dialect) -> tuple[str, ...]:
+    """The first step."""
+    return tuple(statement.format(**dialect.types) for statement in TABLES)
+
+
+def alive(dialect: Dialect) -> str:
+    """SQL test: the time of item `i` is not over."""
+    return f"(i.expires_at IS NULL OR i.expires_at > {dialect.now})"
 
 
 def path_of(namespace: Namespace) -> str:
@@ -68,20 +71,23 @@ def below(prefix: Namespace) -> tuple[str, tuple[str, ...]]:
 
 def read_item(dialect: Dialect, row: Row) -> Item:
     """An item from the columns of ITEM."""
-    path, key, value, created_at, updated_at, *_ = row
+    path, key, value, *times = row[:5]
+    created_at, updated_at = map(dialect.read_moment, times)
+    assert created_at and updated_at, "the columns are NOT NULL"
     return Item(
         value=dialect.read_private(value),
         key=key,
         namespace=namespace_of(path),
-        created_at=datetime.fromtimestamp(created_at, UTC),
-        updated_at=datetime.fromtimestamp(updated_at, UTC),
+        created_at=created_at,
+        updated_at=updated_at,
     )
 
 
 def get(dialect: Dialect, op: GetOp) -> Transition[tuple[Item | None, list[int]]]:
     """The item, and its number when reading it counts as use."""
     rows = yield (
-        f"SELECT {ITEM} FROM namespace n JOIN item i ON i.ns = n.ns WHERE n.path = ? AND i.key = ? AND {ALIVE}",
+        f"SELECT {ITEM} FROM namespace n JOIN item i ON i.ns = n.ns WHERE n.path = ? AND i.key = ?"
+        f" AND {alive(dialect)}",
         (path_of(op.namespace), op.key),
     )
     if not rows:
@@ -94,11 +100,11 @@ def used(rows: Sequence[Row], refresh: bool) -> list[int]:
     return [row[5] for row in rows if refresh and row[7] is not None]
 
 
-def refresh(seqs: list[int]) -> Transition[None]:
+def refresh(dialect: Dialect, seqs: list[int]) -> Transition[None]:
     """Begin the time to live of these items anew."""
     yield (
-        "UPDATE item SET expires_at = clock_timestamp() + ttl_minutes * 60"
-        " WHERE ttl_minutes IS NOT NULL AND seq IN (SELECT value FROM json_each(?))",
+        f"UPDATE item SET expires_at = {dialect.plus('ttl_minutes * 60')}"
+        f" WHERE ttl_minutes IS NOT NULL AND seq IN {dialect.numbers}",
         (orjson.dumps(seqs).decode(),),
     )
 
@@ -115,13 +121,17 @@ def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vect
         return
     rows = yield "SELECT ns FROM namespace WHERE path = ?", (path,)
     if not rows:
-        rows = yield "INSERT INTO namespace(path) VALUES (?) RETURNING ns", (path,)
+        rows = yield (
+            "INSERT INTO namespace(path) VALUES (?) ON CONFLICT (path) DO UPDATE SET path = excluded.path"
+            " RETURNING ns",
+            (path,),
+        )
     ns: int = rows[0][0]
     # What is over but not swept yet is no longer there: the new item is not its successor.
-    yield "DELETE FROM item WHERE ns = ? AND key = ? AND expires_at <= clock_timestamp()", (ns, op.key)
+    yield f"DELETE FROM item WHERE ns = ? AND key = ? AND expires_at <= {dialect.now}", (ns, op.key)
     rows = yield (
         "INSERT INTO item(ns, key, created_at, updated_at, ttl_minutes, expires_at, value)"
-        " VALUES (?, ?, clock_timestamp(), clock_timestamp(), ?, clock_timestamp() + ? * 60, ?)"
+        f" VALUES (?, ?, {dialect.now}, {dialect.now}, ?, {dialect.plus('? * 60')}, ?)"
         " ON CONFLICT (ns, key) DO UPDATE SET updated_at = excluded.updated_at, value = excluded.value,"
         " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at RETURNING seq",
         (ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
@@ -135,11 +145,11 @@ def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vect
         )
 
 
-def sweep() -> Transition[int]:
+def sweep(dialect: Dialect) -> Transition[int]:
     """Delete items whose time is over, at most SWEPT_AT_ONCE; how many."""
     rows = yield (
         "DELETE FROM item WHERE seq IN"
-        " (SELECT seq FROM item WHERE expires_at <= clock_timestamp() LIMIT ?) RETURNING ns",
+        f" (SELECT seq FROM item WHERE expires_at <= {dialect.now} LIMIT ?) RETURNING ns",
         (SWEPT_AT_ONCE,),
     )
     yield from _drop_empty(sorted({ns for (ns,) in rows}))
@@ -151,13 +161,13 @@ def _drop_empty(namespaces: Sequence[int]) -> Transition[None]:
         yield "DELETE FROM namespace WHERE ns = ? AND NOT EXISTS (SELECT 1 FROM item WHERE ns = ?)", (ns, ns)
 
 
-def list_namespaces(op: ListNamespacesOp) -> Transition[list[Namespace]]:
+def list_namespaces(dialect: Dialect, op: ListNamespacesOp) -> Transition[list[Namespace]]:
     """Namespaces in use, sorted; those cut to the same labels appear once."""
     conditions = op.match_conditions or ()
     sql, parameters = below(_plain_prefix(conditions))
     rows = yield (
         f"SELECT path FROM namespace n WHERE {sql}"
-        f" AND EXISTS (SELECT 1 FROM item i WHERE i.ns = n.ns AND {ALIVE})",
+        f" AND EXISTS (SELECT 1 FROM item i WHERE i.ns = n.ns AND {alive(dialect)})",
         parameters,
     )
     found = {

@@ -14,7 +14,7 @@ from langgraph.store.base import Item, SearchItem, SearchOp
 from robyn_server.resources.types import Json, JsonObject
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
-from robyn_server.storage.store_rows import ALIVE, ITEM, below, read_item, used
+from robyn_server.storage.store_rows import ITEM, alive, below, read_item, used
 from robyn_server.storage.store_vectors import VectorIndex
 
 PAGE = 256
@@ -105,9 +105,9 @@ def _list(
     place, size = (0, 0), limit + offset if not wanted else PAGE
     while len(found) < offset + limit:
         page = yield (
-            # CROSS JOIN keeps the index of items outside, which lies in the order asked for.
-            f"SELECT {ITEM} FROM item i CROSS JOIN namespace n ON n.ns = i.ns"
-            f" WHERE i.ns IN (SELECT value FROM json_each(?)) AND (i.ns > ? OR i.seq > ?) AND {ALIVE}{more}"
+            # CROSS JOIN keeps SQLite's index of items outside, which lies in the order asked for.
+            f"SELECT {ITEM} FROM item i CROSS JOIN namespace n WHERE n.ns = i.ns AND i.ns IN {dialect.numbers}"
+            f" AND (i.ns > ? OR i.seq > ?) AND {alive(dialect)}{more}"
             " ORDER BY i.ns, i.seq LIMIT ?",
             (orjson.dumps([ns for ns in namespaces if ns >= place[0]]).decode(), *place, size),
         )
@@ -126,8 +126,8 @@ def _by_meaning(
     """What has a meaning, best first, then what has none."""
     need = op.offset + op.limit
     of_item = yield from _vectors(dialect, namespaces, op.filter, index.dims)
-    best = yield from index.best(dialect.cipher, query, of_item, need)
-    rows = yield from _load([seq for seq, _ in best])
+    best = yield from index.best(dialect, query, of_item, need)
+    rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:
         silent = f" AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.seq = i.seq AND v.dims = {index.dims})"
@@ -141,8 +141,8 @@ def _vectors(
 ) -> Transition[dict[int, int]]:
     """Vector -> item, in the order of listing, of every item that passes the filter."""
     rows = yield (
-        "SELECT id, seq FROM vector WHERE dims = ? AND ns IN (SELECT value FROM json_each(?))"
-        " AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= clock_timestamp()) ORDER BY ns, seq, id",
+        f"SELECT id, seq FROM vector WHERE dims = ? AND ns IN {dialect.numbers}"
+        f" AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= {dialect.now}) ORDER BY ns, seq, id",
         (dims, orjson.dumps(namespaces).decode()),
     )
     if not wanted:
@@ -150,7 +150,7 @@ def _vectors(
     fit: set[int] = set()
     for seqs in _in_pages(list(dict.fromkeys(seq for _, seq in rows))):
         values = yield (
-            "SELECT seq, value FROM item WHERE seq IN (SELECT value FROM json_each(?))",
+            f"SELECT seq, value FROM item WHERE seq IN {dialect.numbers}",
             (orjson.dumps(seqs).decode(),),
         )
         fit.update(seq for seq, value in values if matches(dialect.read_private(value), wanted))
@@ -163,10 +163,9 @@ def _in_pages(seqs: list[int]) -> Iterator[list[int]]:
         yield page
 
 
-def _load(seqs: list[int]) -> Transition[dict[int, Row]]:
+def _load(dialect: Dialect, seqs: list[int]) -> Transition[dict[int, Row]]:
     rows = yield (
-        f"SELECT {ITEM} FROM item i JOIN namespace n ON n.ns = i.ns"
-        " WHERE i.seq IN (SELECT value FROM json_each(?))",
+        f"SELECT {ITEM} FROM item i JOIN namespace n ON n.ns = i.ns WHERE i.seq IN {dialect.numbers}",
         (orjson.dumps(seqs).decode(),),
     )
     return {row[5]: row for row in rows}

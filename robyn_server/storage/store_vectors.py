@@ -21,6 +21,7 @@ import orjson
 
 from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Row, Transition
+from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.store_rows import FLOAT_BYTES, Vector
 
 BLOCK = 1024
@@ -97,20 +98,20 @@ class VectorIndex:
         return vector.tobytes(), norm
 
     def best(
-        self, cipher: Cipher, query: Sequence[float], of_item: dict[int, int], need: int
+        self, dialect: Dialect, query: Sequence[float], of_item: dict[int, int], need: int
     ) -> Transition[list[tuple[int, float]]]:
         """Item and cosine of the `need` best items, each by the best of its vectors; of equals the first.
         `of_item` is vector -> item."""
         asked = _Query(query)
         place = {vector: place for place, vector in enumerate(of_item)}
-        about = yield from self._estimate(cipher, asked, of_item)
+        about = yield from self._estimate(dialect, asked, of_item)
         looked_at = max(LOOKED_AT, 4 * need)
         while True:
             likely = heapq.nlargest(looked_at, about, key=lambda vector: (about[vector], -place[vector]))
             if len(likely) == len(about) or len({of_item[vector] for vector in likely}) >= need:
                 break
             looked_at *= 4
-        exact = yield from self._exact(cipher, asked, likely)
+        exact = yield from self._exact(dialect, asked, likely)
         scores: dict[int, float] = {}
         for vector in sorted(exact, key=lambda vector: (-exact[vector], place[vector])):
             scores.setdefault(of_item[vector], exact[vector])
@@ -120,7 +121,9 @@ class VectorIndex:
         # Clear ones, from before encryption, have just the length of their numbers; sealed ones are longer.
         return stored if len(stored) == FLOAT_BYTES * self.dims else cipher.open(stored)
 
-    def _estimate(self, cipher: Cipher, query: _Query, wanted: Iterable[int]) -> Transition[dict[int, float]]:
+    def _estimate(
+        self, dialect: Dialect, query: _Query, wanted: Iterable[int]
+    ) -> Transition[dict[int, float]]:
         """About the cosine of each vector."""
         groups: dict[int, set[int]] = {}
         for vector in wanted:
@@ -132,24 +135,24 @@ class VectorIndex:
             block = None
             if query.norm and len(vectors) >= WORTH_A_BLOCK and room > 0:
                 room -= 1
-                block = yield from self._block(cipher, number, vectors)
+                block = yield from self._block(dialect.cipher, number, vectors)
             if block is not None:
                 pairs = zip(block.ids, block.products(query), strict=True)
                 about.update(pair for pair in pairs if pair[0] in vectors)
                 vectors = vectors.difference(block.ids)
             alone += vectors
         if alone:
-            about |= yield from self._exact(cipher, query, alone)
+            about |= yield from self._exact(dialect, query, alone)
         return about
 
-    def _exact(self, cipher: Cipher, query: _Query, vectors: list[int]) -> Transition[dict[int, float]]:
+    def _exact(self, dialect: Dialect, query: _Query, vectors: list[int]) -> Transition[dict[int, float]]:
         rows = yield (
-            "SELECT id, data, norm FROM vector WHERE id IN (SELECT value FROM json_each(?))",
+            f"SELECT id, data, norm FROM vector WHERE id IN {dialect.numbers}",
             (orjson.dumps(vectors).decode(),),
         )
         if not query.norm:
             return {vector: 0.0 for vector, _, _ in rows}
-        return {vector: query.cosine(self._plain(cipher, data), norm) for vector, data, norm in rows}
+        return {vector: query.cosine(self._plain(dialect.cipher, data), norm) for vector, data, norm in rows}
 
     def _block(self, cipher: Cipher, number: int, wanted: set[int]) -> Transition[_Block]:
         """The block, made anew when it lacks many of the wanted vectors, because they are newer."""

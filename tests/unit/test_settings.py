@@ -80,8 +80,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ({"AUTH_MODE": "supabase"}, "AUTH_MODE=supabase needs SUPABASE_URL"),
         ({"AUTH_MODE": "custom"}, 'AUTH_MODE=custom needs "auth"'),
         ({"ROBYN_HOST": "0.0.0.0"}, "Listening on 0.0.0.0 without authentication"),
-        ({"DATABASE_URI": "postgres://x"}, "DATABASE_URI asks for PostgreSQL"),
-        ({"DATABASE_URL": "postgresql://x"}, "DATABASE_URL asks for PostgreSQL"),
+        ({"DATABASE_URI": "mysql://x"}, "DATABASE_URI cannot be used: it must be an address such as"),
         ({"RUN_HEARTBEAT_SECONDS": "20"}, "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS"),
     ],
 )
@@ -143,9 +142,20 @@ def test_loopback_needs_no_authentication(typed: str, host: str, tmp_path: Path)
     assert read_settings({**project(tmp_path, {}), "host": typed}, {}).host == host
 
 
+def test_where_the_database_is(tmp_path: Path) -> None:
+    uri = "postgresql+asyncpg://ada:pw@db/agents"
+    for name in ("DATABASE_URI", "POSTGRES_URI", "DATABASE_URL"):
+        settings = read_settings({}, {name: uri})
+        assert settings.database_uri == uri and "pw" not in repr(settings)
+    assert read_settings({}, {"DATABASE_URL": "mysql://other"}).database_uri is None
+    given = project(tmp_path, {}, f"POSTGRES_URI={uri}\n")
+    assert read_settings(given, {"DATABASE_URL": "postgresql://other"}).database_uri == uri
+
+
 def test_a_projects_own_database_url_is_left_to_it(tmp_path: Path) -> None:
     given = project(tmp_path, {}, "DATABASE_URL=postgresql://mine\n")
     settings = read_settings(given, {})
+    assert settings.database_uri is None
     shown = {"HOME": "/home/me"}
     provide(read_sources(settings.config_path, shown).project, shown)
     assert shown == {"HOME": "/home/me", "DATABASE_URL": "postgresql://mine"}

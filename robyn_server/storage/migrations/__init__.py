@@ -21,11 +21,13 @@ Step = Callable[[Dialect], tuple[str, ...]]
 STEPS: tuple[Step, ...] = (step_001_tables.statements,)
 
 
-def upgrade(dialect: Dialect, steps: tuple[Step, ...] = STEPS) -> Transition[int]:
-    """Apply the steps that the database lacks, in the transaction it runs in; how many those were. Raises
-    `StartupError` when the database knows steps that we do not."""
-    yield "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)", ()
-    rows = yield "SELECT COALESCE(max(version), 0) FROM schema_version", ()
+def upgrade(
+    dialect: Dialect, steps: tuple[Step, ...] = STEPS, counter: str = "schema_version"
+) -> Transition[int]:
+    """Apply the steps that the database lacks, in the transaction it runs in; how many those were. `counter` is the
+    table that says which it has. Raises `StartupError` when the database knows steps that we do not."""
+    yield f"CREATE TABLE IF NOT EXISTS {counter} (version INTEGER NOT NULL)", ()
+    rows = yield f"SELECT COALESCE(max(version), 0) FROM {counter}", ()
     have: int = rows[0][0]
     if have > len(steps):
         raise StartupError(
@@ -35,7 +37,7 @@ def upgrade(dialect: Dialect, steps: tuple[Step, ...] = STEPS) -> Transition[int
     for version, step in enumerate(steps[have:], have + 1):
         for statement in step(dialect):
             yield statement, ()
-        yield "INSERT INTO schema_version(version) VALUES (?)", (version,)
+        yield f"INSERT INTO {counter}(version) VALUES (?)", (version,)
     return len(steps) - have
 
 

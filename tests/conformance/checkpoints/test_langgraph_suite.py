@@ -9,8 +9,11 @@ from langgraph.checkpoint.conformance import validate
 from langgraph.checkpoint.conformance.capabilities import ALL_CAPABILITIES
 from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
 
+from robyn_server.settings import Settings
+from robyn_server.storage import postgres as on_postgres
 from robyn_server.storage.checkpoints import open_checkpoints
 from robyn_server.storage.cipher import Cipher
+from tests.postgres_server import PostgresServer
 
 
 async def test_sqlite_saver(tmp_path: Path, cipher: Cipher) -> None:
@@ -27,3 +30,17 @@ async def test_sqlite_saver(tmp_path: Path, cipher: Cipher) -> None:
     failures = {name: result.failures for name, result in report.results.items() if not result.passed}
     assert not failures
     assert set(report.results) == {capability.value for capability in ALL_CAPABILITIES}
+
+
+async def test_postgres_saver(postgres: PostgresServer) -> None:
+    settings = Settings(database_uri=postgres.database("checkpoints"))
+
+    async def fresh() -> AsyncGenerator[BaseCheckpointSaver[str], None]:
+        storage = await on_postgres.open_storage(settings)
+        yield storage.checkpoints.saver()
+        await storage.close()
+
+    report = await validate(RegisteredCheckpointer("PostgresSaver", fresh))
+    # The library has no copy and no deletion by run: those are `PostgresCheckpoints`.
+    failures = {name: result.failures for name, result in report.results.items() if result.passed is False}
+    assert not failures

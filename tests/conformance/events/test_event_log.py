@@ -36,14 +36,16 @@ async def test_ids_only_grow_also_within_a_millisecond(event_log: EventLog) -> N
     assert ids == sorted(set(ids)) and len(ids) == 501
 
 
-async def test_who_comes_after_events_of_his_run_were_dropped_is_told_of_the_gap(event_log: EventLog) -> None:
-    cursor = await event_log.tail(T)
-    put(event_log, 500)
+async def test_who_comes_after_events_of_his_run_were_dropped_is_told_of_the_gap(
+    in_process: InProcessEventLog,
+) -> None:
+    cursor = await in_process.tail(T)
+    put(in_process, 500)
     with pytest.raises(LogGap):
-        await collect(event_log.follow(T, cursor, R))
-    other = await event_log.tail(T)
-    event_log.end(T, "other", 1, False)
-    assert numbers(await collect(event_log.follow(T, other, "other"))) == []
+        await collect(in_process.follow(T, cursor, R))
+    other = await in_process.tail(T)
+    in_process.end(T, "other", 1, False)
+    assert numbers(await collect(in_process.follow(T, other, "other"))) == []
 
 
 async def test_a_cursor_taken_before_the_first_event_sees_all_of_them(event_log: EventLog) -> None:
@@ -101,34 +103,34 @@ async def test_a_reader_behind_the_ring_reads_resumable_events_from_the_spill(ev
     assert numbers(await collect(event_log.follow(T, cursor, R))) == list(range(300))
 
 
-async def test_a_live_reader_overtaken_by_the_ring_is_told_of_the_gap(event_log: EventLog) -> None:
-    cursor = await event_log.tail(T)
-    put(event_log, 1)
-    reading = event_log.follow(T, cursor, R)
+async def test_a_live_reader_overtaken_by_the_ring_is_told_of_the_gap(in_process: InProcessEventLog) -> None:
+    cursor = await in_process.tail(T)
+    put(in_process, 1)
+    reading = in_process.follow(T, cursor, R)
     assert numbers(await anext(reading)) == [0]
-    put(event_log, 300, size=1_000)
+    put(in_process, 300, size=1_000)
     with pytest.raises(LogGap):
         await anext(reading)
 
 
-async def test_a_stopped_reader_costs_nothing_and_blocks_nobody(event_log: InProcessEventLog) -> None:
-    cursor = await event_log.tail(T)
-    put(event_log, 1, resumable=True)
-    stopped = event_log.follow(T, cursor, R)
+async def test_a_stopped_reader_costs_nothing_and_blocks_nobody(in_process: InProcessEventLog) -> None:
+    cursor = await in_process.tail(T)
+    put(in_process, 1, resumable=True)
+    stopped = in_process.follow(T, cursor, R)
     await anext(stopped)
-    put(event_log, 2_000, resumable=True, size=1_000)
-    assert event_log.held_bytes < 60_000
-    event_log.end(T, R, 1, True)
+    put(in_process, 2_000, resumable=True, size=1_000)
+    assert in_process.held_bytes < 60_000
+    in_process.end(T, R, 1, True)
     assert len(numbers(await collect(stopped))) == 2_000
 
 
-async def test_memory_of_many_threads_is_bounded(event_log: InProcessEventLog) -> None:
+async def test_memory_of_many_threads_is_bounded(in_process: InProcessEventLog) -> None:
     for n in range(100):
         thread = f"t{n}"
-        event_log.open_new(thread)
-        event_log.append(thread, R, 1, False, [("values", b" " * 10_000)])
-        event_log.end(thread, R, 1, False)
-    assert event_log.held_bytes <= 200_000
+        in_process.open_new(thread)
+        in_process.append(thread, R, 1, False, [("values", b" " * 10_000)])
+        in_process.end(thread, R, 1, False)
+    assert in_process.held_bytes <= 200_000
 
 
 async def test_a_deleted_thread_ends_its_readers(event_log: EventLog) -> None:

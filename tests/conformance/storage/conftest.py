@@ -6,20 +6,47 @@ from pathlib import Path
 import pytest
 
 from robyn_server.settings import Settings
-from robyn_server.storage.cipher import Cipher
+from robyn_server.storage import postgres as on_postgres
+from robyn_server.storage import sqlite as on_sqlite
+from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.encryption import Encryption
 from robyn_server.storage.interfaces import Storage
-from robyn_server.storage.sqlite import open_storage
 from tests.conformance.storage.queue_scenes import Queue
+from tests.postgres_server import PostgresServer
+
+EMPTY = """DO $$ BEGIN EXECUTE (
+    SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' RESTART IDENTITY'
+    FROM pg_tables WHERE schemaname IN ('public', 'robyn_documents')
+    AND tablename NOT LIKE '%schema_version' AND tablename NOT LIKE '%migrations');
+END $$"""
 
 
-@pytest.fixture(params=["sqlite"])
-async def storage(request: pytest.FixtureRequest, tmp_path: Path, cipher: Cipher) -> AsyncIterator[Storage]:
-    opened = await open_storage(
-        Settings(data_dir=tmp_path, pending_per_thread=5), encryption=Encryption(cipher)
-    )
+@pytest.fixture(scope="session")
+def database(postgres: PostgresServer) -> str:
+    """The address of a database that the tests of this folder share, each on empty tables."""
+    return postgres.database("conformance")
+
+
+@pytest.fixture(params=["sqlite", "sealed", "postgres"])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    if request.param != "postgres":
+        cipher = AesGcm(DerivedKeys(bytes(32))) if request.param == "sealed" else CLEAR
+        opened: Storage = await on_sqlite.open_storage(
+            Settings(data_dir=tmp_path, pending_per_thread=5), encryption=Encryption(cipher)
+        )
+    else:
+        opened = await on_postgres.open_storage(empty_database(request, tmp_path))
     yield opened
     await opened.close()
+
+
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of a storage on PostgreSQL with empty tables."""
+    uri: str = request.getfixturevalue("database")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    if server.execute("SELECT 1 FROM pg_tables WHERE tablename = 'schema_version'", "conformance"):
+        server.execute(EMPTY, "conformance")
+    return Settings(data_dir=tmp_path, pending_per_thread=5, database_uri=uri)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Searches of many rows: what they find, and that they find it without reading everything."""
 
 import random
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +12,7 @@ import pytest
 
 from robyn_server.resources.metadata_filter import contains, parse_filter
 from robyn_server.resources.thread import NewThread, StateOutcome, ThreadSearch
-from robyn_server.storage.db import Start, Transition
+from robyn_server.storage.db import Db, Start, Transition
 from robyn_server.storage.dialect import Dialect, SqliteDialect
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.meta_index import leaves
@@ -258,11 +257,14 @@ async def test_random_pages_equal_those_of_a_plain_filter(storage: Storage) -> N
         assert page.more == (len(all_of_them) > offset + limit)
 
 
-async def test_the_index_follows_the_rows(storage: Storage, tmp_path: Path) -> None:
+def indexed() -> Transition[list[Any]]:
+    return (yield "SELECT kind, path, value, id FROM meta_index ORDER BY path", ())
+
+
+async def test_the_index_follows_the_rows(storage: Storage) -> None:
+    db: Db = storage._db  # type: ignore[attr-defined]
     await storage.threads.create(NewThread("t1", {"a": 1, "b": {"c": 2}}))
     await storage.threads.patch("t1", {"a": 2, "b": 3})
-    with closing(sqlite3.connect(tmp_path / APP_FILE)) as connection:
-        rows = connection.execute("SELECT kind, path, value, id FROM meta_index ORDER BY path").fetchall()
-        assert rows == [("thread", "a", "2", "t1"), ("thread", "b", "3", "t1")]
-        await storage.threads.delete("t1")
-        assert connection.execute("SELECT count(*) FROM meta_index").fetchall() == [(0,)]
+    assert await db.read(indexed) == [("thread", "a", "2", "t1"), ("thread", "b", "3", "t1")]
+    await storage.threads.delete("t1")
+    assert await db.read(indexed) == []

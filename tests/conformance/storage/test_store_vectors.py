@@ -15,7 +15,7 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import PutOp, SearchItem
 
 from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
+from robyn_server.storage.store import SqlStore, StoreOptions, open_store
 
 WORDS = 64
 
@@ -61,7 +61,7 @@ async def opened(tmp_path: Path, cipher: Cipher):
         await store.close()
 
 
-async def fill(store: SqliteStore) -> None:
+async def fill(store: SqlStore) -> None:
     for n, text in enumerate(("red apple", "green pear", "red car", "blue sky")):
         await store.aput(("s", "x" if n % 2 else "y"), f"k{n}", {"n": n, "text": text})
 

@@ -1,0 +1,160 @@
+"""The event log of many processes: a Redis stream per thread, and a ring per thread that somebody reads here.
+
+Redis gives the ids, so that any process may append to a thread whatever its clock says. What is appended travels in
+batches, one pipeline after the other; readers get everything back through the ring, which one reading connection
+feeds for all threads (`redis_feed.py`).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from robyn_server.errors import Unavailable
+from robyn_server.events.interfaces import LogGap
+from robyn_server.events.redis_entries import GONE, entry_of, key_of, listed, parsed
+from robyn_server.events.redis_feed import RedisFeed
+from robyn_server.events.redis_writer import RedisWriter
+from robyn_server.events.ring import Ring
+from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
+
+BATCH_BYTES = 256 << 10
+PAGE = 500
+
+
+class RedisEventLog:
+    """See `interfaces.EventLog`. An entry is kept until `keep_seconds` after the last end of a run on its thread, and
+    of one thread the newest `most_entries`, about. Raises `Unavailable` where Redis has to be asked and is away."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        keep_seconds: int,
+        most_entries: int = 20_000,
+        ring_bytes_per_thread: int = 4 << 20,
+    ) -> None:
+        self._redis = redis
+        self._writer = RedisWriter(redis, keep_seconds, most_entries)
+        self._feed = RedisFeed(redis, ring_bytes_per_thread)
+
+    def open_new(self, thread_id: str) -> EventId:
+        """See `interfaces.EventLog`."""
+        return START
+
+    async def tail(self, thread_id: str) -> EventId:
+        """See `interfaces.EventLog`; here nothing has to be awaited before `append`."""
+        await self._writer.flushed(thread_id)
+        try:
+            newest = listed(await self._redis.xrevrange(key_of(thread_id), count=1))
+        except RedisError as error:
+            raise Unavailable(f"The event log cannot be read: {error}.") from error
+        return parsed(newest[0][0]) if newest else START
+
+    def append(
+        self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """See `interfaces.EventLog`."""
+        self._writer.append(thread_id, run_id, attempt, resumable, events)
+
+    async def room(self) -> None:
+        """See `interfaces.EventLog`."""
+        await self._writer.room()
+
+    async def kept(self) -> None:
+        """See `interfaces.EventLog`."""
+        await self._writer.flushed()
+
+    def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
+        """See `interfaces.EventLog`."""
+        self._writer.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, result)])
+
+    async def follow(
+        self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        """See `interfaces.EventLog`."""
+        if stored_only:
+            batches = self._stored(thread_id, after, await self.tail(thread_id), run_id is not None)
+        else:
+            batches = self._live(thread_id, after, run_id is not None)
+        async for batch in batches:
+            if batch[-1].event == GONE:
+                return
+            mine = [entry for entry in batch if entry.event != GONE and run_id in (None, entry.run_id)]
+            if mine:
+                yield mine
+                if run_id is not None and mine[-1].event == END_OF_RUN:
+                    return
+
+    async def forget_thread(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`. Readers of every process end."""
+        await self._writer.flushed(thread_id)
+        self._writer.append(thread_id, "", 0, False, [(GONE, b"")])
+        await self._writer.flushed(thread_id)
+
+    async def close(self) -> None:
+        """See `interfaces.EventLog`. The client stays open: it is not ours alone."""
+        await self._writer.close()
+        await self._feed.close()
+
+    async def _live(
+        self, thread_id: str, cursor: EventId, strict: bool
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        ring = self._feed.reading(thread_id) or self._feed.begin(thread_id, await self.tail(thread_id))
+        ring.readers += 1
+        try:
+            async for batch in self._read(thread_id, ring, cursor, strict):
+                yield batch
+        finally:
+            ring.readers -= 1
+            self._feed.end_unread(thread_id)
+
+    async def _read(
+        self, thread_id: str, ring: Ring, cursor: EventId, strict: bool
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        loop = asyncio.get_running_loop()
+        position = -1
+        while not ring.closed:
+            if position < ring.base:
+                # Behind the ring, which may move on meanwhile.
+                while cursor < (floor := ring.floor):
+                    async for batch in self._stored(thread_id, cursor, floor, strict):
+                        yield batch
+                    cursor, strict = floor, True
+                position = ring.position_after(cursor)
+            if position < ring.end:
+                batch = ring.slice(position, BATCH_BYTES)
+                position += len(batch)
+                cursor = batch[-1].id
+                yield batch
+            else:
+                waiter = loop.create_future()
+                ring.waiters.append(waiter)
+                await waiter
+
+    async def _stored(
+        self, thread_id: str, cursor: EventId, last: EventId, strict: bool
+    ) -> AsyncGenerator[list[RunEvent], None]:
+        """What Redis has after the cursor up to `last`. `strict`: raises `LogGap` when something before it is gone."""
+        key = key_of(thread_id)
+        try:
+            if strict and cursor < last and await self._is_cut(key, cursor):
+                raise LogGap
+            while cursor < last:
+                page = await self._redis.xrange(key, min=f"({cursor}", max=str(last), count=PAGE)
+                batch = [entry_of(raw_id, fields) for raw_id, fields in listed(page)]
+                if not batch:
+                    return
+                cursor = batch[-1].id
+                yield batch
+        except RedisError as error:
+            raise Unavailable(f"The event log cannot be read: {error}.") from error
+
+    async def _is_cut(self, key: str, cursor: EventId) -> bool:
+        """Whether entries after the cursor may have been dropped for their number."""
+        if not await self._redis.exists(key):
+            return cursor > START
+        told = await self._redis.xinfo_stream(key)
+        first = told["first-entry"]
+        return told["entries-added"] != told["length"] and (first is None or cursor < parsed(first[0]))

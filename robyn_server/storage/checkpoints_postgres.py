@@ -1,0 +1,131 @@
+"""The checkpoints of all threads in PostgreSQL, through LangGraph's own saver and in its own tables, so that other
+LangGraph programs can read them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    get_checkpoint_id,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from robyn_server.resources.types import JsonObject
+from robyn_server.storage import checkpoint_upkeep_postgres as upkeep
+from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
+from robyn_server.storage.checkpoint_rows import Place
+from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
+
+
+class PostgresSaver(AsyncPostgresSaver):
+    """A saver for one run or one request: the library's holds a lock for all that one object does. It costs nothing
+    to make; call it on the pool's loop. Before a write onto another run's checkpoint it remembers what stood
+    there."""
+
+    def __init__(self, pool: Pool, db: PostgresDb, serializer: SerializerProtocol) -> None:
+        # The library asks for rows as dicts, which it sets itself on every cursor.
+        super().__init__(cast(Any, pool), serde=serializer)
+        self._db = db
+        self._runs: dict[tuple[str, str], str] = {}
+        """By namespace and id: whose the checkpoints are that were put through this object."""
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Keep a checkpoint; the config that names it. Every value has a row of its own: the library keeps plain ones
+        (text, numbers) inside the checkpoint, and so loses them when another graph, which does not know the channel,
+        goes on with the thread."""
+        thread_id, ns = namespace_of(config)
+        place = Place(thread_id, ns, checkpoint["id"])
+        told: dict[str, Any] = {**get_serializable_checkpoint_metadata(config, metadata)}
+        if "thread_id" in (config.get("metadata") or {}):
+            # Clients see it there; the library leaves it out.
+            told["thread_id"] = thread_id
+        self._runs[ns, place.checkpoint_id] = str(told.get("run_id"))
+        values = checkpoint["channel_values"]
+        # What the library marks the snapshot of a delta channel with.
+        marks = {channel: True for channel, value in values.items() if isinstance(value, _DeltaSnapshot)}
+        rest = {**checkpoint, "channel_values": marks}
+        versions = {channel: version for channel, version in new_versions.items() if channel in values}
+        # Before anything is awaited: a node that runs meanwhile may change them.
+        blobs = self._dump_blobs(thread_id, ns, values, versions)
+        async with self._cursor(pipeline=True) as cursor:
+            if blobs:
+                await cursor.executemany(self.UPSERT_CHECKPOINT_BLOBS_SQL, blobs)
+            await cursor.execute(
+                self.UPSERT_CHECKPOINTS_SQL, (*place.key, get_checkpoint_id(config), Jsonb(rest), Jsonb(told))
+            )
+        return config_at(place)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Keep what a task has written onto a checkpoint."""
+        thread_id, ns = namespace_of(config)
+        configurable = config["configurable"]
+        place = Place(thread_id, ns, str(configurable["checkpoint_id"]))
+        run_id = configurable.get("run_id")
+        if run_id is not None and self._runs.get((ns, place.checkpoint_id)) != str(run_id):
+            places = [WRITES_IDX_MAP.get(channel, idx) for idx, (channel, _) in enumerate(writes)]
+            await self._db.write(partial(upkeep.remember_writes, place, str(run_id), task_id, places))
+        await super().aput_writes(config, writes, task_id, task_path)
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
+        with trouble_as_domain_error():
+            async with super()._cursor(pipeline=pipeline) as cursor:
+                yield cursor
+
+
+class PostgresCheckpoints:
+    """See `interfaces.Checkpoints`. Every method is one transaction."""
+
+    def __init__(self, pool: Pool, db: PostgresDb, serializer: SerializerProtocol) -> None:
+        self._pool = pool
+        self._db = db
+        self._serializer = serializer
+
+    def saver(self) -> BaseCheckpointSaver[str]:
+        """A saver for one run or one request; see `PostgresSaver`."""
+        return PostgresSaver(self._pool, self._db, self._serializer)
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """See `checkpoint_upkeep_postgres.delete_thread`."""
+        await self._db.write(partial(upkeep.delete_thread, thread_id))
+
+    async def delete_run(self, thread_id: str, run_id: str) -> None:
+        """See `checkpoint_upkeep_postgres.delete_run`."""
+        await self._db.write(partial(upkeep.delete_run, thread_id, run_id))
+
+    async def copy_thread(self, thread_id: str, new_thread_id: str) -> None:
+        """See `checkpoint_upkeep_postgres.copy_thread`."""
+        await self._db.write(partial(upkeep.copy_thread, thread_id, new_thread_id))
+
+    async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
+        """See `checkpoint_upkeep_postgres.keep_latest`. Not while the thread has a running run."""
+        await self._db.write(partial(upkeep.keep_latest, thread_id, keep))
+
+    async def newest_run_id(self, thread_id: str) -> str | None:
+        """See `checkpoint_upkeep_postgres.newest_run_id`."""
+        return await self._db.read(partial(upkeep.newest_run_id, thread_id))
+
+    async def storage(self, thread_id: str) -> JsonObject:
+        """As `SqliteCheckpoints.storage`."""
+        return await self._db.read(partial(upkeep.storage, thread_id))
