@@ -257,7 +257,9 @@ class SqliteDb:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [_Outcome(job, run_transition(connection, job.start)) for job in batch]
+            outcomes = [
+                _Outcome(job, job.context.run(run_transition, connection, job.start)) for job in batch
+            ]
         except BaseException as error:
             if as_unavailable(error) or not connection.in_transaction:
                 raise
