@@ -126,7 +126,7 @@ class Worker:
             job.stop_for(CancelRequested(run.cancel_action, run.cancel_reason or ""))
         try:
             await self._executor.execute(job)
-        except DomainError:
+        except Exception:
             # Its end could not be recorded: the lease runs out and the sweeper settles it.
             logger.exception("Run left to the sweeper", extra={"run_id": run.run_id})
         finally:
