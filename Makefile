@@ -1,6 +1,6 @@
 # One command each. Nothing but make and a python3 (3.11 to 3.13) is needed to begin.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format soak lock clean
+.PHONY: help install serve test check format soak bench lock clean
 SHELL := /bin/sh
 
 PORT ?= 8081
@@ -41,6 +41,9 @@ format: .venv/.installed-dev ## Format the code and repair what ruff can repair
 soak: .venv/.installed-dev ## Repeat the crash scenes (ROUNDS=10 times; takes a while)
 	@sh tests/ensure_services.sh
 	@$(PY) -m pytest -m soak --rounds "$(ROUNDS)" $(ARGS)
+
+bench: .venv/.installed-dev ## Measure a server (AGAINST=a git revision puts that one beside it)
+	@$(PY) -m bench.run $(if $(AGAINST),--against "$(AGAINST)") $(ARGS)
 
 LOCKING := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" pyproject.toml

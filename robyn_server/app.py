@@ -12,7 +12,7 @@ from robyn_server.graphs.loader import load
 from robyn_server.observability.metrics import Metrics
 from robyn_server.resources.types import JsonObject
 from robyn_server.runtime import Prepared, open_runtime
-from robyn_server.surfaces import a2a, langgraph, mcp
+from robyn_server.surfaces import a2a, collections, langgraph, mcp
 from robyn_server.surfaces.sign_in.routes import SignIn
 from robyn_server.surfaces.system.routes import System
 from robyn_server.web.application import Application
@@ -24,7 +24,7 @@ from robyn_server.web.routing import Surface
 if TYPE_CHECKING:
     from robyn_server.web.asgi_mount import CustomApp
 
-GUESTS = (langgraph.SURFACE, mcp.SURFACE, a2a.SURFACE)
+GUESTS = (langgraph.SURFACE, mcp.SURFACE, a2a.SURFACE, collections.SURFACE)
 
 
 @dataclass(frozen=True, slots=True)

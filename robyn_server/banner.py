@@ -15,6 +15,9 @@ AUTH = {
     "custom": "the handlers of langgraph.json",
 }
 
+SHOWN = {"none": "", "apikey": ' -H "X-Api-Key: $KEY"'}
+"""How `try_it` says who is calling."""
+
 
 def banner(settings: Settings, graph_ids: Sequence[str], storage: str) -> str:
     """Address, graphs, storage, auth mode, docs, and one command to try; ends with a line break."""
@@ -52,5 +55,5 @@ def try_it(settings: Settings, url: str, graph_id: str) -> str:
         "input": {"messages": [{"role": "user", "content": "What is 12 * 34?"}]},
         "stream_mode": "messages-tuple",
     }
-    token = "" if settings.auth_mode == "none" else ' -H "Authorization: Bearer $TOKEN"'
+    token = SHOWN.get(settings.auth_mode, ' -H "Authorization: Bearer $TOKEN"')
     return f"curl -N {url}/runs/stream -H 'Content-Type: application/json'{token} -d {shlex.quote(json.dumps(body))}"

@@ -56,6 +56,9 @@ def serve_here(arguments: argparse.Namespace, tie: Tie) -> int:
     """The server process."""
     # Until the server drains on signals, an interrupt ends it without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from robyn_server import garbage  # noqa: PLC0415 - not for the supervisor
+
+    garbage.keep_all()
     from robyn_server import commands  # noqa: PLC0415 - seconds of imports, not for the supervisor
 
     return commands.serve(overrides(arguments), tie.ready)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from robyn_server import environment, runtime
+from robyn_server import environment, garbage, runtime
 from robyn_server.app import open_application, surfaces
 from robyn_server.auth.sealing import Sealer
 from robyn_server.auth.tickets import StreamTickets
@@ -35,11 +35,14 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
     # Held until this process ends, by whatever end.
     hold_data_dir(settings.data_dir)
+    # An agent may search the collections of its own server, if the operator names no other.
+    environment.provide({"RAG_API_URL": base_url(settings)})
     prepared = runtime.prepare(settings)
     for warning in prepared.config_file.warnings:
         logger.warning("%s", warning)
 
     def is_ready() -> None:
+        garbage.collect_what_is_new()
         ready()
         announce(settings, prepared.graphs.ids())
 

@@ -20,6 +20,7 @@ from robyn_server.graphs.loader import load
 from robyn_server.graphs.registry import GraphRegistry
 from robyn_server.graphs.store_section import store_index, store_ttl
 from robyn_server.observability.metrics import Metrics
+from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
@@ -32,6 +33,7 @@ from robyn_server.worker.duties.cron_scheduler import CronScheduler
 from robyn_server.worker.duties.event_sweeper import EventSweeper
 from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
 from robyn_server.worker.duties.loop import Duty, DutyLoop
+from robyn_server.worker.duties.loop_lag import LoopLag
 from robyn_server.worker.duties.run_sweeper import RunSweeper
 from robyn_server.worker.duties.store_sweeper import StoreSweeper
 from robyn_server.worker.duties.thread_sweeper import ThreadSweeper
@@ -42,6 +44,7 @@ from robyn_server.worker.worker import Worker
 
 SYSTEM = Caller("system", is_service=True)
 WEBHOOKS_MAY_TAKE = 2.0
+TRACES_MAY_TAKE = 1.0
 """Seconds, at shutdown; all that closes has five together."""
 
 
@@ -63,6 +66,7 @@ class Prepared:
 def prepare(settings: Settings) -> Prepared:
     """Read langgraph.json, import the graphs, open authentication. Raises `StartupError` with one sentence."""
     config_file = read_config_file(settings.config_path)
+    redact_traces(settings)
     graphs = GraphRegistry(config_file)
     section = config_file.section("auth")
     handlers = load(config_file, "auth", GraphSpec(section["path"])) if "path" in section else None
@@ -123,6 +127,7 @@ class Runtime:
     async def close(self) -> None:
         """Close every part; call after `drain`."""
         await self._webhooks.close(WEBHOOKS_MAY_TAKE)
+        await send_last_traces(TRACES_MAY_TAKE)
         await self.parts.log.close()
         await self.parts.auth.close()
         await self.parts.storage.close()
@@ -157,6 +162,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         ThreadSweeper(parts),
         StoreSweeper(parts),
         EventSweeper(log, spill, settings),
+        LoopLag(metrics),
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))

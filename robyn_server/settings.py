@@ -60,6 +60,11 @@ class Settings:
     aes_key: bytes | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
 
+    embeddings_base_url: str | None = None
+    embeddings_key: str | None = field(default=None, repr=False)
+    embeddings_model: str | None = None
+    embeddings_dimensions: int = 1536
+
     slots: int = 256
     lane_slots: tuple[tuple[str, int], ...] = ()
     lease: timedelta = timedelta(seconds=30)
@@ -119,6 +124,10 @@ VARIABLES = (
     Variable("secret_config_keys", ("SECRET_CONFIG_KEYS",), words),
     Variable("aes_key", ("LANGGRAPH_AES_KEY",), aes_key),
     Variable("webhook_secret", ("WEBHOOK_SECRET",), text),
+    Variable("embeddings_base_url", ("EMBEDDINGS_BASE_URL",), text),
+    Variable("embeddings_key", ("EMBEDDINGS_KEY", "OPENAI_API_KEY"), text),
+    Variable("embeddings_model", ("EMBEDDINGS_MODEL",), text),
+    Variable("embeddings_dimensions", ("EMBEDDINGS_DIMENSIONS",), whole(1)),
     Variable("slots", ("N_JOBS_PER_WORKER",), whole(1)),
     Variable("lane_slots", ("LANE_SLOTS",), lanes),
     Variable("lease", ("RUN_LEASE_SECONDS",), seconds_above_zero),

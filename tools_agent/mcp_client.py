@@ -5,14 +5,13 @@ Heavy to import (the mcp package and its adapter): only `mcp_tools` may, and onl
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from langchain_mcp_adapters.sessions import StreamableHttpConnection, create_session
+from langchain_mcp_adapters.sessions import StreamableHttpConnection
 from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
 from langgraph.types import interrupt
 from mcp import ClientSession, McpError
@@ -20,6 +19,7 @@ from mcp.types import ErrorData
 from mcp.types import Tool as McpTool
 
 from tools_agent.mcp_servers import WantedServer
+from tools_agent.mcp_session import McpSession
 from tools_agent.outbound import Outbound
 from tools_agent.toolbox import Toolbox
 
@@ -37,12 +37,12 @@ class Unreachable(Exception):
 
 
 class McpClient:
-    """Asks one server. A session lives for one listing or one call."""
+    """Asks one server, for one run, in one session."""
 
     def __init__(self, server: WantedServer, token: str | None, outbound: Outbound, interrupts: bool) -> None:
         self._server = server
         self._interrupts = interrupts
-        self._connection = StreamableHttpConnection(
+        connection = StreamableHttpConnection(
             transport="streamable_http",
             url=server.endpoint,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -52,30 +52,25 @@ class McpClient:
                 headers=headers, timeout=timeout, auth=auth
             ),
         )
+        self._session = McpSession(connection)
 
     async def toolbox(self) -> Toolbox:
         """The wanted tools that the server has, and a sentence on those that it has not. Raises `Unreachable`."""
         try:
-            async with asyncio.timeout(LIST_SECONDS), self._session() as session:
-                found = await self._listed(session)
+            async with asyncio.timeout(LIST_SECONDS):
+                found = await self._listed()
         except FAILURES as error:
             raise Unreachable(_reason(error)) from error
         lacking = sorted((self._server.tools or frozenset()) - found.keys())
         missing = (f"MCP server '{self._server.name}' has no tool {', '.join(lacking)}",) if lacking else ()
         return Toolbox(tuple(self._tool(tool) for tool in found.values()), missing)
 
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[ClientSession]:
-        async with create_session(self._connection) as session:
-            await session.initialize()
-            yield session
-
-    async def _listed(self, session: ClientSession) -> dict[str, McpTool]:
+    async def _listed(self) -> dict[str, McpTool]:
         wanted = self._server.tools
         found: dict[str, McpTool] = {}
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            page = await session.list_tools(cursor=cursor)
+            page = await self._session.list_tools(cursor=cursor)
             for tool in page.tools:
                 if wanted is None or tool.name in wanted:
                     found.setdefault(tool.name, tool)
@@ -85,9 +80,9 @@ class McpClient:
         return found
 
     def _tool(self, tool: McpTool) -> BaseTool:
-        converted = convert_mcp_tool_to_langchain_tool(
-            None, tool, connection=self._connection, server_name=self._server.name
-        )
+        # The adapter only ever calls tools on it.
+        session = cast(ClientSession, self._session)
+        converted = convert_mcp_tool_to_langchain_tool(session, tool, server_name=self._server.name)
         assert isinstance(converted, StructuredTool) and converted.coroutine is not None
         call = converted.coroutine
 

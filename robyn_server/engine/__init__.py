@@ -10,6 +10,7 @@ from functools import cached_property
 
 from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
+from robyn_server.engine.collections import Collections
 from robyn_server.engine.crons import Crons
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.runs import Runs
@@ -68,6 +69,11 @@ class Engine:
     def crons(self) -> Crons:
         """Crons."""
         return Crons(self.parts, self.access)
+
+    @cached_property
+    def collections(self) -> Collections:
+        """Documents to be searched by meaning."""
+        return Collections(self.parts, self.access)
 
     @cached_property
     def store(self) -> Store:

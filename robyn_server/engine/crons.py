@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import orjson
 
-from robyn_server.auth.secrets import take_secrets
+from robyn_server.auth.secrets import merged, take_secrets
 from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
@@ -138,7 +138,7 @@ class Crons:
         if not secrets:
             return before
         had = orjson.loads(self._sealer.open(before)) if before else {}
-        return self._sealer.seal(orjson.dumps({**had, **secrets}))
+        return self._sealer.seal(orjson.dumps(merged(had, secrets)))
 
     async def _check_webhook(self, body: JsonObject) -> None:
         if body.get("webhook") is not None:

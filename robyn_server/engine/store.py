@@ -1,5 +1,7 @@
 """Long-term memory: items under namespaces, in the store that graphs use too."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from langgraph.store.base import NOT_PROVIDED, Item, SearchItem
@@ -34,7 +36,7 @@ class Store:
         asked: JsonObject = {"namespace": tuple(namespace), "key": key, "value": value, "index": index}
         if await self._access.check("store", "put", asked) is NOTHING:
             raise Forbidden
-        try:
+        with _refusals():
             await self._store.aput(
                 tuple(asked["namespace"]),
                 asked["key"],
@@ -42,22 +44,22 @@ class Store:
                 asked["index"],
                 ttl=NOT_PROVIDED if ttl is None else ttl,
             )
-        except ValueError as error:
-            raise InvalidRequest(str(error)) from error
 
     async def get(self, namespace: list[str], key: str, *, refresh_ttl: bool | None = None) -> Item | None:
-        """The item, None when there is none."""
+        """The item, None when there is none. Raises `InvalidRequest`."""
         asked: JsonObject = {"namespace": tuple(namespace), "key": key}
         if await self._access.check("store", "get", asked) is NOTHING:
             return None
-        return await self._store.aget(tuple(asked["namespace"]), asked["key"], refresh_ttl=refresh_ttl)
+        with _refusals():
+            return await self._store.aget(tuple(asked["namespace"]), asked["key"], refresh_ttl=refresh_ttl)
 
     async def delete(self, namespace: list[str], key: str) -> None:
-        """Idempotent. Raises `Forbidden`."""
+        """Idempotent. Raises `InvalidRequest`, `Forbidden`."""
         asked: JsonObject = {"namespace": tuple(namespace), "key": key}
         if await self._access.check("store", "delete", asked) is NOTHING:
             raise Forbidden
-        await self._store.adelete(tuple(asked["namespace"]), asked["key"])
+        with _refusals():
+            await self._store.adelete(tuple(asked["namespace"]), asked["key"])
 
     async def search(
         self,
@@ -80,7 +82,7 @@ class Store:
         visible = await self._access.check("store", "search", asked)
         if visible is NOTHING or asked["limit"] < 0:
             return []
-        try:
+        with _refusals():
             found = await self._store.asearch(
                 tuple(asked["namespace"]),
                 query=asked["query"],
@@ -89,8 +91,6 @@ class Store:
                 offset=max(asked["offset"], 0),
                 refresh_ttl=refresh_ttl,
             )
-        except ValueError as error:
-            raise InvalidRequest(str(error)) from error
         return [item for item in found if visible.allows(item.value)]
 
     async def namespaces(
@@ -102,7 +102,7 @@ class Store:
         limit: int = 100,
         offset: int = 0,
     ) -> list[tuple[str, ...]]:
-        """Namespaces in use, sorted; deeper ones cut at `max_depth`."""
+        """Namespaces in use, sorted; deeper ones cut at `max_depth`. Raises `InvalidRequest`."""
         asked: JsonObject = {
             "namespace": None if prefix is None else tuple(prefix),
             "suffix": None if suffix is None else tuple(suffix),
@@ -112,10 +112,20 @@ class Store:
         }
         if await self._access.check("store", "list_namespaces", asked) is NOTHING or asked["limit"] <= 0:
             return []
-        return await self._store.alist_namespaces(
-            prefix=asked["namespace"] or None,
-            suffix=asked["suffix"] or None,
-            max_depth=asked["max_depth"],
-            limit=asked["limit"],
-            offset=max(asked["offset"], 0),
-        )
+        with _refusals():
+            return await self._store.alist_namespaces(
+                prefix=asked["namespace"] or None,
+                suffix=asked["suffix"] or None,
+                max_depth=asked["max_depth"],
+                limit=asked["limit"],
+                offset=max(asked["offset"], 0),
+            )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the store will not take (a label with a NUL, an unknown operator) is the caller's mistake."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from error

@@ -101,7 +101,7 @@ class ThreadStates:
             await graph.abulk_update_state(config, [])
         for step in steps:
             written = await graph.abulk_update_state(config, [step])
-            config = {**written, "metadata": config["metadata"]}
+            config = {**written, "metadata": {"checkpoint_id": written["configurable"]["checkpoint_id"]}}
 
     def _writing(self, thread: Thread, checkpoint: Mapping[str, Json] | None) -> RunnableConfig:
         config = _config(thread.thread_id, checkpoint)

@@ -11,7 +11,7 @@ from robyn_server.resources.types import JsonObject
 from robyn_server.settings import Settings
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-QUIET = ("httpx", "httpcore", "openai", "asyncio", "aiosqlite", "mcp", "langsmith")
+QUIET = ("httpx", "httpcore", "openai", "asyncio", "mcp", "langsmith")
 """Libraries that tell of every request at INFO; ours is the access log."""
 
 

@@ -4,7 +4,7 @@ import platform
 import resource
 import time
 from bisect import bisect_left
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,10 @@ from robyn_server.resources.run import Ending, Run
 from robyn_server.resources.types import JsonObject
 
 LATENCY_MS = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
+
+LAGS_KEPT = 240
+LAG_COUNTED = 0.05
+"""Seconds; below this the loop is busy rather than blocked."""
 
 
 @dataclass(slots=True)
@@ -38,11 +42,19 @@ class Metrics:
         self._latency: dict[tuple[str, str], Histogram] = defaultdict(Histogram)
         self._runs: dict[str, int] = defaultdict(int)
         self._running: set[str] = set()
+        self._lags: deque[float] = deque(maxlen=LAGS_KEPT)
+        self._stood_still = 0.0
 
     def request_ended(self, method: str, path: str, status: int, milliseconds: float) -> None:
         """One HTTP request; `path` is its route's (`/threads/{thread_id}`), "" when there was none."""
         self._requests[method, path, status] += 1
         self._latency[method, path].add(milliseconds)
+
+    def loop_lagged(self, seconds: float) -> None:
+        """How late the event loop came to something, looked at four times a second."""
+        self._lags.append(seconds)
+        if seconds > LAG_COUNTED:
+            self._stood_still += seconds
 
     def created(self, run: Run) -> None:
         """See `RunHook`."""
@@ -110,6 +122,10 @@ class Metrics:
         yield from _gauge("lg_api_num_pending_runs", "Runs that wait", len(waits))
         yield from _gauge("lg_api_num_running_runs", "Runs under way", len(self._running))
         yield from _gauge("lg_api_pending_runs_wait_time_max", "Longest wait, seconds", max(waits, default=0))
+        lag, text = max(self._lags, default=0.0), "Longest time the event loop stood still in the last minute"
+        yield from _gauge("robyn_server_event_loop_lag_seconds", text, lag)
+        yield from _head("robyn_server_event_loop_blocked_seconds_total", "counter", "Time it stood still")
+        yield f"robyn_server_event_loop_blocked_seconds_total {self._stood_still}"
         yield from _head("lg_api_runs_total", "counter", "Moments of runs since the start")
         for moment, count in sorted(self._runs.items()):
             yield f"lg_api_runs_total{_labels({'moment': moment})} {count}"

@@ -45,5 +45,7 @@ class RunEvent:
     event: str
     data: bytes
     resumable: bool = False
-    frames: list[bytes | None] = field(default_factory=lambda: [None, None], repr=False)
-    """Cache of `wire.sse.frame`: without and with the id line."""
+    plain_frame: bytes | None = field(default=None, repr=False)
+    """Cache of `wire.sse.frame`, without the id line."""
+    id_frame: bytes | None = field(default=None, repr=False)
+    """The same with it."""

@@ -151,6 +151,13 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """What the recording of an end found: `more_waits` says that other runs are pending on the thread."""
+
+    more_waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunSearch:
     """Runs of one thread, newest first."""
 

@@ -1,6 +1,8 @@
 """Assistants and their versions as rows."""
 
+import asyncio
 from dataclasses import replace
+from typing import TypeVar
 
 from robyn_server.resources.assistant import (
     Assistant,
@@ -12,7 +14,7 @@ from robyn_server.resources.assistant import (
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter, contains
 from robyn_server.resources.page import Page
 from robyn_server.resources.types import JsonObject
-from robyn_server.storage.db import Db, Row, Transition
+from robyn_server.storage.db import Db, Row, Start, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.search import Wanted, count, search
@@ -29,6 +31,10 @@ ORDERS = {
     "graph_id": ("lower(t.graph_id)",),
 }
 
+T = TypeVar("T")
+
+MOST_KNOWN = 1_000
+
 
 class AssistantTable:
     """`interfaces.AssistantRows`."""
@@ -36,6 +42,9 @@ class AssistantTable:
     def __init__(self, db: Db) -> None:
         self._db = db
         self._dialect = db.dialect
+        self._known: dict[str, Assistant] = {}
+        """Lately read: every run asks for its assistant. Right as long as nobody else writes to the database."""
+        self._changes = 0
 
     async def create(self, new: NewAssistant) -> Assistant | None:
         """See `AssistantRows`."""
@@ -43,13 +52,21 @@ class AssistantTable:
 
     async def get(self, assistant_id: str, visible: MetadataFilter = EVERYTHING) -> Assistant | None:
         """See `AssistantRows`."""
-        return await self._db.read(lambda: _get(self._dialect, assistant_id, visible))
+        found = self._known.get(assistant_id)
+        if found is None:
+            changes = self._changes
+            found = await self._db.glance(lambda: _get(self._dialect, assistant_id, EVERYTHING))
+            if found is not None and self._db.alone and changes == self._changes:
+                if len(self._known) >= MOST_KNOWN:
+                    self._known.clear()
+                self._known[assistant_id] = found
+        return found if found is not None and visible.allows(found.metadata) else None
 
     async def update(
         self, assistant_id: str, change: AssistantChange, visible: MetadataFilter = EVERYTHING
     ) -> Assistant | None:
         """See `AssistantRows`."""
-        return await self._db.write(lambda: _update(self._dialect, assistant_id, change, visible))
+        return await self._change(assistant_id, lambda: _update(self._dialect, assistant_id, change, visible))
 
     async def delete(self, assistant_id: str, visible: MetadataFilter = EVERYTHING) -> bool:
         """See `AssistantRows`."""
@@ -60,7 +77,7 @@ class AssistantTable:
             yield "DELETE FROM assistant WHERE assistant_id = ?", (assistant_id,)
             return True
 
-        return await self._db.write(transition)
+        return await self._change(assistant_id, transition)
 
     async def search(self, query: AssistantSearch) -> Page[Assistant]:
         """See `AssistantRows`."""
@@ -92,7 +109,20 @@ class AssistantTable:
         self, assistant_id: str, version: int, visible: MetadataFilter = EVERYTHING
     ) -> Assistant | None:
         """See `AssistantRows`."""
-        return await self._db.write(lambda: _set_latest(self._dialect, assistant_id, version, visible))
+        return await self._change(
+            assistant_id, lambda: _set_latest(self._dialect, assistant_id, version, visible)
+        )
+
+    async def _change(self, assistant_id: str, start: Start[T]) -> T:
+        async def change() -> T:
+            try:
+                return await self._db.write(start)
+            finally:
+                self._changes += 1
+                self._known.pop(assistant_id, None)
+
+        # To its end, also when the caller is cancelled: what is known has to go once the row is another.
+        return await asyncio.shield(change())
 
 
 def _create(dialect: Dialect, new: NewAssistant) -> Transition[Assistant | None]:

@@ -9,11 +9,11 @@ from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
 from robyn_server.storage.data_keys import KEYS_FILE
 from robyn_server.storage.event_spill import EVENTS_FILE
 from robyn_server.storage.migrations import APP_FILE
-from robyn_server.storage.store import STORE_FILE
+from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
 
 # The rows first: a checkpoint newer than its run's row is what a crash leaves too, and is recovered from. The keys
 # last: those of whatever was copied before are among them.
-FILES = (APP_FILE, CHECKPOINTS_FILE, STORE_FILE, EVENTS_FILE, KEYS_FILE)
+FILES = (APP_FILE, CHECKPOINTS_FILE, STORE_FILE, DOCUMENTS_FILE, EVENTS_FILE, KEYS_FILE)
 
 
 def back_up(data_dir: Path, target: Path) -> list[Path]:

@@ -29,13 +29,19 @@ own."""
 
 
 class Db(Protocol):
-    """Runs transitions. Both methods raise what the transition raises, and `Unavailable` when the database
+    """Runs transitions. All methods raise what the transition raises, and `Unavailable` when the database
     cannot be used now (a full disk, a lock that is not given up, a closed database); nothing is kept then."""
 
     dialect: Dialect
+    alone: bool
+    """Whether no other process writes to the database, so that what was read may be remembered."""
 
     async def read(self, start: Start[T]) -> T:
         """Run a transition that changes nothing, on one snapshot."""
+
+    async def glance(self, start: Start[T]) -> T:
+        """`read` for a transition of one statement that finds a row or two by a key. A database in this process may
+        answer at once, on the caller's thread."""
 
     async def write(self, start: Start[T]) -> T:
         """Run a transition as one transaction of its own; when this returns, it is committed."""

@@ -51,6 +51,8 @@ _INSERT = (
     " ON CONFLICT DO NOTHING"
 )
 
+_LAST = "SELECT id_ms, id_seq FROM event WHERE thread_id = ? ORDER BY id_ms DESC, id_seq DESC LIMIT 1"
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -82,6 +84,8 @@ class SqliteSpill:
         self._cipher = cipher
         self._writing = _open(path)
         self._reading = connect(path)
+        self._glancing = connect(path)
+        self._glancing.execute("PRAGMA busy_timeout = 0")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="spill-reader")
         self._changed = threading.Condition()
         self._pending: list[Entry | _Call] = []
@@ -137,12 +141,14 @@ class SqliteSpill:
 
     async def last(self, thread_id: str) -> EventId | None:
         """The newest stored id of a thread."""
-        found = await self._select(
-            "SELECT id_ms, id_seq FROM event WHERE thread_id = ? ORDER BY id_ms DESC, id_seq DESC LIMIT 1",
-            (thread_id,),
-            lambda row: EventId(*row),
-        )
-        return found[0] if found else None
+        # One step in an index, on every run of a thread: done here, where handing it to the reader would cost more.
+        if self._closing:
+            raise Unavailable("The event spill is closed.")
+        try:
+            rows = self._glancing.execute(_LAST, (thread_id,)).fetchall()
+        except sqlite3.OperationalError:
+            rows = await self._select(_LAST, (thread_id,), tuple)
+        return EventId(*rows[0]) if rows else None
 
     async def forget_thread(self, thread_id: str) -> None:
         """Drop all entries of a thread, also those handed over and not stored yet."""
@@ -170,6 +176,7 @@ class SqliteSpill:
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._reader.shutdown)
         self._reading.close()
+        self._glancing.close()
 
     async def _select(
         self, sql: str, parameters: Sequence[object], read: Callable[[tuple[Any, ...]], T]

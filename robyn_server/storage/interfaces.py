@@ -22,6 +22,7 @@ from robyn_server.resources.run import (
     CancelOutcome,
     EndedRun,
     Ending,
+    Finished,
     Held,
     NewRun,
     Queued,
@@ -160,10 +161,11 @@ class RunQueue(Protocol):
         """Renew every lease of this worker; a run missing from the answer is lost. Called from an event loop of its
         own in a thread of its own, so that user code which blocks the main loop does not delay it."""
 
-    async def finish(self, run: Run, ending: Ending) -> bool:
+    async def finish(self, run: Run, ending: Ending) -> Finished | None:
         """Record the end of a claimed run (fence: `worker_id` and `attempt`), and the thread's new status, values,
-        interrupts and error, in one transaction. Secrets are set to NULL. False: this worker no longer holds it,
-        or it was asked to roll back meanwhile and `ending` is something else (the sweeper then does it)."""
+        interrupts and error, in one transaction; of a temporary run nothing is left, its thread goes with it. Secrets
+        are set to NULL. None: this worker no longer holds it, or it was asked to roll back meanwhile and `ending` is
+        something else (the sweeper then does it)."""
 
     async def retry(self, run: Run, delay: timedelta, error: JsonObject, most: int) -> bool:
         """After an infrastructure failure: back to pending, `failures` + 1; False when the budget `most` is spent
@@ -287,6 +289,14 @@ class Storage(Protocol):
 
     @property
     def store(self) -> BaseStore: ...
+
+    @property
+    def documents(self) -> BaseStore:
+        """A store of its own for collections; it embeds the field `content` of values."""
+
+    @property
+    def embedder(self) -> str:
+        """What `documents` are embedded with; vectors of another name cannot be compared with its own."""
 
     @property
     def description(self) -> str:

@@ -49,11 +49,15 @@ def _plain(value: Json) -> Json:
     return int(value) if whole else value
 
 
-def write_index(dialect: Dialect, kind: Kind, object_id: str, metadata: JsonObject) -> Transition[None]:
-    """Make the index say what `metadata` says. Triggers drop the entries of deleted rows."""
+def write_index(
+    dialect: Dialect, kind: Kind, object_id: str, metadata: JsonObject, *, new: bool = False
+) -> Transition[None]:
+    """Make the index say what `metadata` says; of a `new` object it says nothing yet. Triggers drop the entries of
+    deleted rows."""
     if not dialect.meta_index:
         return
-    yield "DELETE FROM meta_index WHERE kind = ? AND id = ?", (kind, object_id)
+    if not new:
+        yield "DELETE FROM meta_index WHERE kind = ? AND id = ?", (kind, object_id)
     found = leaves(metadata)
     # In portions: SQLite allows 999 parameters in old builds.
     for start in range(0, len(found), 200):

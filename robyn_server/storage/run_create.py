@@ -5,20 +5,17 @@ from dataclasses import dataclass
 from robyn_server.errors import Conflict, NotFound, TooMany
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.run import EndedRun, NewRun, Queued, Run, ThreadForRun
-from robyn_server.resources.run_lifecycle import thread_status
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.interfaces import pending_outcome
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.run_endings import CANCELLED, end_pending, request_stop
-from robyn_server.storage.thread_status import HAS_ACTIVE_RUNS, PENDING
+from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, PENDING
 
 BUSY_TEXT = (
     "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 )
-
-_BUSY = thread_status(active_runs=True, failed=False, has_next=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +36,8 @@ def create_run(
     cancelling: tuple[str, ...] = ()
     if row.busy:
         ended, cancelling = yield from _apply_strategy(dialect, new, most_pending)
-    else:
-        yield from _stamp_thread(dialect, new, thread, row)
     run = yield from _insert_run(dialect, new)
-    yield (
-        f"UPDATE thread SET status = ?, updated_at = {dialect.now},"
-        f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
-        " WHERE thread_id = ?",
-        (_BUSY, new.thread_id),
-    )
+    yield from _occupy_thread(dialect, new, thread, row)
     return Queued(run, ended, cancelling)
 
 
@@ -61,7 +51,7 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
         " ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id",
         (
             new.thread_id,
-            _BUSY,
+            BUSY,
             dialect.json(metadata),
             dialect.private(thread.config),
             dialect.private({}),
@@ -70,7 +60,7 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
         ),
     )
     if rows:
-        yield from write_index(dialect, "thread", new.thread_id, metadata)
+        yield from write_index(dialect, "thread", new.thread_id, metadata, new=True)
     return bool(rows)
 
 
@@ -91,15 +81,19 @@ def _stamped(metadata: JsonObject, new: NewRun) -> JsonObject:
     return {**metadata, "graph_id": new.graph_id, "assistant_id": new.assistant_id}
 
 
-def _stamp_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun, row: _ThreadRow) -> Transition[None]:
-    metadata, config = _stamped(row.metadata, new), {**row.config, **thread.config}
-    if (metadata, config) == (row.metadata, row.config):
-        return
+def _occupy_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun, row: _ThreadRow) -> Transition[None]:
+    """The thread is busy, and of the new run's graph unless it was busy before."""
+    metadata, config = row.metadata, row.config
+    if not row.busy:
+        metadata, config = _stamped(metadata, new), {**config, **thread.config}
     yield (
-        "UPDATE thread SET metadata = ?, config = ? WHERE thread_id = ?",
-        (dialect.json(metadata), dialect.private(config), new.thread_id),
+        f"UPDATE thread SET status = ?, metadata = ?, config = ?, updated_at = {dialect.now},"
+        f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
+        " WHERE thread_id = ?",
+        (BUSY, dialect.json(metadata), dialect.private(config), new.thread_id),
     )
-    yield from write_index(dialect, "thread", new.thread_id, metadata)
+    if metadata != row.metadata:
+        yield from write_index(dialect, "thread", new.thread_id, metadata)
 
 
 def stamp_graph(dialect: Dialect, run: Run) -> Transition[None]:

@@ -4,14 +4,14 @@ rows."""
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from robyn_server.resources.run import CancelOutcome, EndedRun, Ending, Run
+from robyn_server.resources.run import CancelOutcome, EndedRun, Ending, Finished, Run
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction, RunStatus
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.runs import NOT_HIDDEN
-from robyn_server.storage.thread_status import PENDING, RUNNING, refresh_status
+from robyn_server.storage.thread_status import BUSY, PENDING, RUNNING, refresh_status, status_from
 
 FENCE = f"run_id = ? AND worker_id = ? AND attempt = ? AND status = '{RUNNING}'"
 """Whoever writes for a run shows that it still holds it; `fence` gives the parameters."""
@@ -40,19 +40,25 @@ def lock_thread(dialect: Dialect, thread_id: str) -> Transition[None]:
         yield "SELECT 1 FROM thread WHERE thread_id = ?" + dialect.lock, (thread_id,)
 
 
-def finish_run(dialect: Dialect, run: Run, ending: Ending) -> Transition[bool]:
+def finish_run(dialect: Dialect, run: Run, ending: Ending) -> Transition[Finished | None]:
     """See `RunQueue.finish`."""
     yield from lock_thread(dialect, run.thread_id)
-    if ending.status is None:
-        rows = yield f"DELETE FROM run WHERE {FENCE} RETURNING run_id", fence(run)
+    held = FENCE if ending.status is None else f"{FENCE} AND {NOT_HIDDEN}"
+    if run.temporary:
+        rows = yield (
+            f"DELETE FROM thread WHERE thread_id = ? AND EXISTS (SELECT 1 FROM run WHERE {held}) RETURNING 1",
+            (run.thread_id, *fence(run)),
+        )
+    elif ending.status is None:
+        rows = yield f"DELETE FROM run WHERE {held} RETURNING 1", fence(run)
     else:
-        rows = yield from _end_where(dialect, f"{FENCE} AND {NOT_HIDDEN}", fence(run), ending)
+        rows = yield from _end_where(dialect, held, fence(run), ending)
     if not rows:
         # A wish to roll back that came while the worker was finishing: the sweeper has to carry it out.
         yield from let_lease_go(dialect, run)
-        return False
-    yield from _end_on_thread(dialect, run.thread_id, ending)
-    return True
+        return None
+    more_waits = False if run.temporary else (yield from _end_on_thread(dialect, run.thread_id, ending))
+    return Finished(more_waits)
 
 
 def let_lease_go(dialect: Dialect, run: Run) -> Transition[bool]:
@@ -184,9 +190,12 @@ def _end_where(
     return [(row[0],) for row in rows]
 
 
-def _end_on_thread(dialect: Dialect, thread_id: str, ending: Ending) -> Transition[None]:
+def _end_on_thread(dialect: Dialect, thread_id: str, ending: Ending) -> Transition[bool]:
+    """Whether the thread has other active runs."""
+    has_next = "thread.has_next" if ending.state is None else str(ending.state.has_next).upper()
     changes = (
         f"error = ?, last_failed = ?, settled = settled OR ?, copied = ?, state_updated_at = {dialect.now},"
+        f" updated_at = {dialect.now}, status = {status_from(str(ending.failed).upper(), has_next)},"
         f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
     )
     parameters = [dialect.private(ending.error), ending.failed, ending.status is not None, False]
@@ -197,5 +206,5 @@ def _end_on_thread(dialect: Dialect, thread_id: str, ending: Ending) -> Transiti
             dialect.private(ending.state.interrupts),
             ending.state.has_next,
         ]
-    yield f"UPDATE thread SET {changes} WHERE thread_id = ?", (*parameters, thread_id)
-    yield from refresh_status(dialect, thread_id)
+    rows = yield f"UPDATE thread SET {changes} WHERE thread_id = ? RETURNING status", (*parameters, thread_id)
+    return bool(rows) and rows[0][0] == BUSY

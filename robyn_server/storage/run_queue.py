@@ -11,6 +11,7 @@ from robyn_server.resources.run import (
     CancelOutcome,
     EndedRun,
     Ending,
+    Finished,
     Held,
     NewRun,
     Queued,
@@ -79,8 +80,8 @@ class SqlRunQueue:
         """See `RunQueue`."""
         return await self._db.write(lambda: heartbeat_of(self._dialect, worker_id, lease))
 
-    async def finish(self, run: Run, ending: Ending) -> bool:
-        """See `RunQueue`. Also False when the run shall be rolled back and `ending` is something else: its
+    async def finish(self, run: Run, ending: Ending) -> Finished | None:
+        """See `RunQueue`. Also None when the run shall be rolled back and `ending` is something else: its
         lease is ended then, and the sweeper rolls it back."""
         return await self._db.write(lambda: finish_run(self._dialect, run, ending))
 

@@ -64,7 +64,7 @@ class RunTable:
 
     async def get(self, run_id: str, thread_id: str | None = None) -> Run | None:
         """See `RunRows`."""
-        rows = await self._db.read(
+        rows = await self._db.glance(
             lambda: _select(self._dialect, f"run_id = ? AND {NOT_HIDDEN}", (run_id,), "seq", 1)
         )
         found = next(iter(rows), None)

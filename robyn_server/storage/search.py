@@ -22,6 +22,9 @@ Item = TypeVar("Item")
 FEW = 1000
 """With fewer matches than this of one metadata value, they are fetched and sorted; else the order's index is
 walked."""
+DENSE = 4
+"""When every fourth row matches, the walk is over soon, and at worst looks at a few thousand rows."""
+
 SMALLEST_BATCH = 100
 LARGEST_BATCH = 2000
 MOST_LEAVES = 20
@@ -145,13 +148,14 @@ def _source(dialect: Dialect, wanted: Wanted[Item], *, ordered: bool = True) -> 
     if not marked:
         return _walk(wanted, marked)
     rows = yield (
-        "SELECT " + ", ".join([_MATCHES] * len(marked)),
+        f"SELECT {', '.join([_MATCHES] * len(marked))}, (SELECT max(rowid) FROM {wanted.kind})",
         [cell for leaf in marked for cell in (wanted.kind, *leaf, FEW)],
     )
-    fewest, rarest = min(zip(rows[0], marked, strict=True))
+    *matches, most = rows[0]
+    fewest, rarest = min(zip(matches, marked, strict=True))
     if fewest == 0:
         return _Source("", [], empty=True)
-    if ordered and fewest == FEW:
+    if ordered and (fewest == FEW or fewest * DENSE >= most):
         return _walk(wanted, marked)
     marked.remove(rarest)
     return _drive(wanted, rarest, marked, joined=ordered or bool(wanted.conditions))

@@ -11,6 +11,7 @@ from robyn_server.storage.backup import back_up
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
+from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import SealingContexts
 from robyn_server.storage.key_check import check_key
@@ -18,7 +19,7 @@ from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import SqliteStore, StoreOptions, open_store
+from robyn_server.storage.store import DOCUMENTS_FILE, SqliteStore, StoreOptions, open_store
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -31,6 +32,8 @@ class SqliteStorage:
         db: SqliteDb,
         checkpoints: SqliteCheckpoints,
         store: SqliteStore,
+        documents: SqliteStore,
+        embedder: str,
         pending_per_thread: int,
         contexts: SealingContexts | None = None,
     ) -> None:
@@ -43,6 +46,8 @@ class SqliteStorage:
         self.crons = CronTable(db)
         self.checkpoints = checkpoints
         self.store = store
+        self.documents = documents
+        self.embedder = embedder
         self.description = f"SQLite in {data_dir}"
         self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
@@ -63,6 +68,7 @@ class SqliteStorage:
         """See `Storage`. May be called twice."""
         try:
             await self.store.close()
+            await self.documents.close()
             await self.checkpoints.close()
         finally:
             await self._db.close()
@@ -90,8 +96,26 @@ async def open_storage(
         )
         opened.push_async_callback(checkpoints.close)
         memory = await open_store(data_dir, store or StoreOptions(), synchronous=synchronous, cipher=cipher)
+        opened.push_async_callback(memory.close)
+        embedding = DocumentEmbedding.from_settings(settings)
+        documents = await open_store(
+            data_dir,
+            StoreOptions(index=embedding.index),
+            synchronous=synchronous,
+            file=DOCUMENTS_FILE,
+            cipher=cipher,
+        )
         opened.pop_all()
-    return SqliteStorage(data_dir, db, checkpoints, memory, settings.pending_per_thread, encryption.contexts)
+    return SqliteStorage(
+        data_dir,
+        db,
+        checkpoints,
+        memory,
+        documents,
+        embedding.name,
+        settings.pending_per_thread,
+        encryption.contexts,
+    )
 
 
 def _version() -> Transition[int]:

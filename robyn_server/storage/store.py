@@ -44,6 +44,7 @@ from robyn_server.storage.store_search import check_filter, search
 from robyn_server.storage.store_vectors import VectorIndex
 
 STORE_FILE = "store.db"
+DOCUMENTS_FILE = "documents.db"
 STEPS = (tables,)
 
 
@@ -180,10 +181,11 @@ async def open_store(
     options: StoreOptions,
     *,
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+    file: str = STORE_FILE,
     cipher: Cipher = CLEAR,
 ) -> SqliteStore:
-    """The store of `data_dir`; the file is made when missing. Raises `StartupError`."""
-    path = data_dir / STORE_FILE
+    """The store of `data_dir`, or another store kept there; the file is made when missing. Raises `StartupError`."""
+    path = data_dir / file
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
     await asyncio.to_thread(check_key, path, cipher)
     return SqliteStore(SqliteDb(path, synchronous=synchronous, cipher=cipher), options)

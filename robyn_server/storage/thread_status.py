@@ -25,12 +25,20 @@ HAS_ACTIVE_RUNS = " OR ".join(
 )
 """A test on a row of `thread`."""
 
-THREAD_STATUS = f"""CASE
+BUSY = thread_status(active_runs=True, failed=False, has_next=False)
+
+
+def status_from(failed: str = "thread.last_failed", has_next: str = "thread.has_next") -> str:
+    """An expression over a row of `thread`: its status by its runs, and by two expressions for what is or becomes of
+    the columns `last_failed` and `has_next`."""
+    return f"""CASE
   WHEN {HAS_ACTIVE_RUNS} THEN {_word(active_runs=True)}
-  WHEN thread.last_failed THEN {_word(failed=True)}
-  WHEN thread.has_next THEN {_word(has_next=True)}
+  WHEN {failed} THEN {_word(failed=True)}
+  WHEN {has_next} THEN {_word(has_next=True)}
   ELSE {_word()} END"""
-"""An expression over a row of `thread`: its runs and the columns `last_failed` and `has_next`."""
+
+
+THREAD_STATUS = status_from()
 
 
 def refresh_status(dialect: Dialect, thread_id: str) -> Transition[None]:

@@ -25,6 +25,8 @@ _TIMES = frozenset({"created_at", "updated_at", "state_updated_at", "expires_at"
 _PRIVATE = frozenset({"config", "interrupts", "error"})
 _FLAGS = frozenset({"settled", "copied"})
 
+_RETURNED = ", ".join(f'"{name}"' for name in _NAMES)
+
 
 def _columns(*, with_values: bool = True) -> str:
     return ", ".join(_column(name, with_values) for name in _NAMES)
@@ -59,7 +61,7 @@ class ThreadTable:
 
     async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None:
         """See `ThreadRows`."""
-        return await self._db.read(lambda: _get(self._dialect, thread_id, visible))
+        return await self._db.glance(lambda: _get(self._dialect, thread_id, visible))
 
     async def patch(
         self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING
@@ -139,7 +141,7 @@ def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
         "INSERT INTO thread AS t (thread_id, status, last_failed, has_next, settled, copied, created_at,"
         " updated_at, state_updated_at, ttl_seconds, ttl_strategy, expires_at, metadata, config, interrupts)"
         f" VALUES (?, ?, FALSE, FALSE, FALSE, ?, {dialect.now}, {dialect.now}, {dialect.now}, ?, ?,"
-        f" {dialect.plus('?')}, ?, ?, ?) ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id",
+        f" {dialect.plus('?')}, ?, ?, ?) ON CONFLICT (thread_id) DO NOTHING RETURNING {_RETURNED}",
         (
             new.thread_id,
             idle,
@@ -154,8 +156,8 @@ def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
     )
     if not rows:
         return None
-    yield from write_index(dialect, "thread", new.thread_id, new.metadata)
-    return (yield from _get(dialect, new.thread_id, EVERYTHING))
+    yield from write_index(dialect, "thread", new.thread_id, new.metadata, new=True)
+    return _read(dialect, rows[0])
 
 
 def _get(

@@ -90,6 +90,8 @@ async def request_from(scope: Scope, receive: Receive, original: Request) -> Req
         request_id=original.request_id,
         base_url=original.base_url,
         received_ms=original.received_ms,
+        files=original.files,
+        form=original.form,
     )
 
 

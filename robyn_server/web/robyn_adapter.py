@@ -6,7 +6,7 @@ Handlers are registered raw, below Robyn's decorators: those scan signatures and
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, unquote_plus
 
 import uuid_utils
@@ -233,4 +233,12 @@ def _read(raw: RobynRequest) -> Request:
         request_id=request_id,
         base_url=f"{scheme}://{headers.get('host', 'localhost')}",
         received_ms=time.time_ns() // 1_000_000,
+        **_multipart(raw, headers),
     )
+
+
+def _multipart(raw: RobynRequest, headers: Headers) -> dict[str, Any]:
+    if not headers.get("content-type", "").startswith("multipart/"):
+        return {}
+    files = {name: bytes(content) for name, content in (raw.files or {}).items()}
+    return {"files": files, "form": dict(raw.form_data or {})}

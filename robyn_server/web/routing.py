@@ -40,6 +40,10 @@ class Request:
     """`http://host[:port]` as the client spelled it, for absolute links."""
     received_ms: int = 0
     """Unix milliseconds of arrival."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Of a multipart body, by file name; `web/uploads.py` puts them in order."""
+    form: Mapping[str, str] = field(default_factory=dict)
+    """The other fields of a multipart body."""
     _json: Json = field(default=None, repr=False)
 
     def json(self) -> Json:

@@ -7,9 +7,11 @@ from typing import Protocol
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from robyn_server.errors import StartupError, Unprocessable
-from robyn_server.resources.types import Json
+from robyn_server.resources.types import Json, JsonObject
 
 TYPES = re.compile(r"(?<= is not of types ).+$", re.MULTILINE)
+
+MATCHES_NOTHING = "(?!)"
 
 
 class Validator(Protocol):
@@ -27,12 +29,20 @@ def compile_schema(name: str, schemas: Mapping[str, Json]) -> Validator:
     if name not in schemas:
         raise StartupError(f"A route names the JSON schema {name!r}, which its surface does not have.")
     # The schema itself is the root, so that paths in messages begin where the reference's do.
-    whole = {**schemas[name], "components": {"schemas": dict(schemas)}}
-    whole["$defs"] = {**schemas, **schemas[name].get("$defs", {})}
+    named = {one: _with_required_heard(schema) for one, schema in schemas.items()}
+    whole = {**named[name], "components": {"schemas": named}}
+    whole["$defs"] = {**named, **schemas[name].get("$defs", {})}
     try:
         return Draft202012Validator(whole, validate_formats=False)
     except ValidationError as error:
         raise StartupError(f"The JSON schema {name!r} is not valid: {error.message}") from error
+
+
+def _with_required_heard(schema: JsonObject) -> JsonObject:
+    """jsonschema-rs 0.44 forgets a `required` of two names beside 15 or more properties, but not beside patterns."""
+    if len(schema.get("required", ())) != 2 or "patternProperties" in schema:
+        return schema
+    return {**schema, "patternProperties": {MATCHES_NOTHING: True}}
 
 
 def check(validator: Validator, instance: Json) -> None:

@@ -12,10 +12,13 @@ _FROM_THE_START = frozenset({"-", "0", "0-0", "-1"})
 
 def frame(event: RunEvent, with_id: bool) -> bytes:
     """The bytes of an entry of the log, made once and kept with it for all readers."""
-    known = event.frames[with_id]
-    if known is None:
-        known = event.frames[with_id] = frame_of(event.event, event.data, str(event.id) if with_id else None)
-    return known
+    if with_id:
+        if event.id_frame is None:
+            event.id_frame = frame_of(event.event, event.data, str(event.id))
+        return event.id_frame
+    if event.plain_frame is None:
+        event.plain_frame = frame_of(event.event, event.data)
+    return event.plain_frame
 
 
 def frame_of(name: str, data: bytes, event_id: str | None = None) -> bytes:

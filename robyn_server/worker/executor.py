@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import context_for_graph, executed
 from robyn_server.errors import Unavailable
+from robyn_server.observability.tracing import traced
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.failure import public_error
@@ -59,7 +60,8 @@ class Executor:
             await contexts.enter(run.caller.get("encryption_context"))
         await self._parts.log.tail(run.thread_id)
         mapper = self._mapper(run)
-        job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
+        with traced(run.kwargs["config"]["configurable"]):
+            job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
         if job.stop is not None:
             job.stop_for(job.stop)
         failure = await self._outcome(job)
@@ -164,12 +166,15 @@ class Executor:
             return True
         if isinstance(job.stop, ShuttingDown) and isinstance(failure, asyncio.CancelledError):
             await queue.hand_back(run)
+            self._parts.notifier.run_queued()
             hooks.handed_back(run)
             return True
         if job.stop is None and failure is not None and _is_infrastructure(failure):
             error = public_error(failure)
             if await queue.retry(run, RETRY_AFTER, error, self._parts.settings.run_retries):
                 logger.warning("Run will be tried again", extra={"run_id": run.run_id}, exc_info=failure)
+                # It is due soon: whoever claims has to learn when.
+                self._parts.notifier.run_queued()
                 hooks.retrying(run, failure)
                 return True
         return False
@@ -202,15 +207,15 @@ class Executor:
             # Frames before status: who comes back to a run that has ended must find the last of them.
             await parts.log.kept()
         # Status before the closing entry: a reader who sees the end may resume the thread at once.
-        if not await parts.storage.queue.finish(run, ending):
+        finished = await parts.storage.queue.finish(run, ending)
+        if finished is None:
             parts.hooks.lost(run)
             # Asked to roll back at the last moment? Then the thread waits for nothing but this.
             await LeaseSweeper(parts).run_once(now())
             return
-        if run.temporary:
-            await parts.storage.threads.delete(run.thread_id)
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
-        parts.notifier.run_queued()
+        if finished.more_waits:
+            parts.notifier.run_queued()
         parts.hooks.finished(run, ending, now())
 
 

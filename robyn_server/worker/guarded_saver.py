@@ -160,11 +160,11 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         return {"configurable": {key: configurable[key] for key in ADDRESS if key in configurable}}
 
     def _metadata(self, config: RunnableConfig, metadata: CheckpointMetadata) -> CheckpointMetadata:
-        """Checkpoint metadata as on the reference: the run's metadata and every key of its configurable that does not
-        begin with `__`, whatever its type, below what LangGraph says itself. A subgraph's also say where it stands,
-        as its config's metadata has it where they do."""
+        """Checkpoint metadata as on the reference: every key of the run's configurable that does not begin with `__`,
+        whatever its type, below the run's metadata, below what LangGraph says itself. A subgraph's also say where it
+        stands, as its config's metadata has it where they do."""
         configurable, around = config["configurable"], config.get("metadata") or {}
-        kept = {**self._storable(around), **self._said}
+        kept = {**self._said, **self._storable(around)}
         if configurable.get("checkpoint_ns"):
             kept |= {key: around.get(key, configurable[key]) for key in PLACE if key in configurable}
         kept.update(metadata)

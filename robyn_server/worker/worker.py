@@ -35,6 +35,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._draining = False
+        self._hinted_early = False
         self._loop_task: asyncio.Task[None] | None = None
         self._lease = LeaseKeeper(
             parts.storage.queue, self.worker_id, parts.settings, self._jobs.keys, self._held
@@ -103,6 +104,9 @@ class Worker:
         runs = await self._parts.storage.queue.claim(self.worker_id, self._parts.settings.lease, free)
         for run in runs:
             self._begin(run)
+        if runs and self._hinted_early:
+            self._hinted_early = False
+            self._lease.beat_soon()
         if runs:
             return 0.0 if len(runs) == sum(free.values()) else POLL_SECONDS
         due = await self._parts.storage.queue.next_due()
@@ -122,18 +126,23 @@ class Worker:
             job.stop_for(CancelRequested(run.cancel_action, run.cancel_reason or ""))
         try:
             await self._executor.execute(job)
-        except DomainError:
+        except Exception:
             # Its end could not be recorded: the lease runs out and the sweeper settles it.
             logger.exception("Run left to the sweeper", extra={"run_id": run.run_id})
         finally:
+            # Others may have waited for this slot; what waits for this thread has a hint of its own.
+            if len(self._jobs) >= min(self.slots.values()):
+                self._wake.set()
             del self._jobs[run.run_id]
             job.stopped.set()
-            self._wake.set()
 
     def _cancel_hint(self, run_id: str) -> None:
-        """A hint says only that there is an intent; the heartbeat's answer says which."""
+        """A hint says only that there is an intent; the heartbeat's answer says which. One that comes while the run
+        is being claimed is acted on as soon as it has been."""
         if run_id in self._jobs:
             self._lease.beat_soon()
+        else:
+            self._hinted_early = True
 
     def _held(self, held_before: Collection[str], held: Mapping[str, Held] | None) -> None:
         """What a heartbeat found of the runs held before it; None: the leases must be taken for lost."""

@@ -149,6 +149,21 @@ def item(method: str, stranger: int, owner: int, json: Any = None, **more: Any) 
     )  # fmt: skip
 
 
+def collection(
+    method: str, rest: str, json: Any = None, owner: int = 200, stranger: int = 404, **more: Any
+) -> Row:
+    path = f"/collections/{{collection_id}}{rest}"
+    return Row(
+        method,
+        path,
+        lambda it: Ask(f"/collections/{it.collection}{rest}", json),
+        stranger,
+        owner,
+        owner,
+        **more,
+    )
+
+
 RUN = {"assistant_id": "echo", "input": HELLO}
 STATE = {"values": HELLO, "as_node": "echo"}
 
@@ -290,6 +305,26 @@ ROWS = (
     card("/.well-known/agent.json"),
     Row("GET", CARD, lambda it: Ask(CARD, params={"assistant_id": it.assistant}), 400, 200, 200, hers_shows=True),
     Row("DELETE", "/a2a/{assistant_id}", lambda it: Ask(f"/a2a/{it.assistant}"), 405, 405, 405),
+
+    anybody("POST", "/collections", {"name": "mine"}, 201),
+    Row(
+        "GET", "/collections", lambda it: Ask("/collections", params={"of": it.collection}),
+        200, 200, 200, hers_shows=True, like_nothing=False,
+    ),
+    collection("GET", "", hers_shows=True),
+    collection("PATCH", "", {"name": "taken"}),
+    # LangConnect's answer, whether there was one or not.
+    collection("DELETE", "", owner=204, stranger=204),
+    collection("GET", "/documents", hers_shows=True),
+    Row(
+        "POST", "/collections/{collection_id}/documents",
+        lambda it: Ask(f"/collections/{it.collection}/documents", files={"files": ("b.txt", b"more")}), 404, 200, 200,
+    ),
+    Row(
+        "DELETE", "/collections/{collection_id}/documents/{document_id}",
+        lambda it: Ask(f"/collections/{it.collection}/documents/{it.file}"), 404, 200, 200,
+    ),
+    collection("POST", "/documents/search", {"query": MARK}, hers_shows=True),
 
     anybody("POST", "/auth/stream-ticket", {"resource": "thread:somebodys"}, 201),
 )  # fmt: skip

@@ -117,6 +117,25 @@ class Things:
         assert self.ask("PUT", "/store/items", json=body).is_success
         return MARK
 
+    @cached_property
+    def _collection_with_file(self) -> tuple[str, str]:
+        collection = self._made("/collections", {"name": MARK})["uuid"]
+        sent = self.ask(
+            "POST", f"/collections/{collection}/documents", files={"files": ("a.txt", MARK.encode())}
+        )
+        assert sent.is_success, sent.text
+        (file,) = self.ask("GET", f"/collections/{collection}/documents").json()
+        return collection, file["metadata"]["file_id"]
+
+    @property
+    def collection(self) -> str:
+        """With one file."""
+        return self._collection_with_file[0]
+
+    @property
+    def file(self) -> str:
+        return self._collection_with_file[1]
+
     def snapshot(self) -> list[Any]:
         """All that can be read of them."""
         thread = f"/threads/{self.thread}"
@@ -130,6 +149,8 @@ class Things:
             f"/threads/{self.busy_thread}/runs",
             f"/runs/crons/{self.cron}",
             f"/store/items?namespace={ANN}.notes&key={self.item}",
+            f"/collections/{self.collection}",
+            f"/collections/{self.collection}/documents",
         ]
         answers = [self.ask("GET", path) for path in paths]
         assert all(answer.status_code == 200 for answer in answers), [a.status_code for a in answers]
@@ -139,6 +160,12 @@ class Things:
         """Let nothing go on."""
         if "_busy" in self.__dict__:
             self.ask("POST", f"/threads/{self.busy_thread}/runs/{self.busy_run}/cancel")
+
+
+NAMED = (
+    "thread", "run", "assistant", "cron", "checkpoint", "owner", "busy_thread", "busy_run", "asking_thread",
+    "collection", "file",
+)  # fmt: skip
 
 
 class Nothing:
@@ -161,6 +188,7 @@ class Ask:
     json: Any = None
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    files: Any = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +196,8 @@ class Row:
     """How one route answers whom. `ask` takes `Things` or `Nothing`.
 
     `seen`: whether an answer shows something of Ann's, by default her mark. `endless`: a stream without an end.
-    `like_nothing`: a stranger hears what he would hear of something that does not exist. `hers_shows`: Ann's own
+    `like_nothing`: a stranger hears what he would hear of something that does not exist (not so where that is made, or
+    where nothing is named). `hers_shows`: Ann's own
     answer is something to be seen.
     """
 
@@ -189,16 +218,6 @@ class Row:
 
 def without_ids(text: str, things: object) -> str:
     """An answer with the names of what was asked for taken out."""
-    for name in (
-        "thread",
-        "run",
-        "assistant",
-        "cron",
-        "checkpoint",
-        "owner",
-        "busy_thread",
-        "busy_run",
-        "asking_thread",
-    ):
+    for name in NAMED:
         text = text.replace(str(getattr(things, name)), name)
     return text

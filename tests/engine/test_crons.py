@@ -75,10 +75,14 @@ async def test_secrets_are_sealed_and_not_in_the_payload(engine, parts):
     )
     assert "apiKeys" not in str(made.payload)
     await engine.crons.update(made.cron_id, {"metadata": {"supabaseAccessToken": "jwt"}})
+    await engine.crons.update(made.cron_id, {"config": {"configurable": {"custom_api_key": "c"}}})
     kept = (await engine.crons.get(made.cron_id)).secrets
     assert kept is not None
     opened = orjson.loads(parts.sealer.open(kept))
-    assert opened == {"configurable": {"apiKeys": {"X": "sk"}}, "metadata": {"supabaseAccessToken": "jwt"}}
+    assert opened == {
+        "configurable": {"apiKeys": {"X": "sk"}, "custom_api_key": "c"},
+        "metadata": {"supabaseAccessToken": "jwt"},
+    }
 
 
 async def test_search_and_count(engine):

@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 NUMBERS = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}}
 NAMES = ("add", "broken", "crash", "locked", "unwanted")
 
-counts = {"exchanges": 0, "calls": 0, "signed_in": 0}
+counts = {"exchanges": 0, "calls": 0, "signed_in": 0, "sessions": 0}
 
 
 async def list_tools(request: types.ListToolsRequest) -> types.ServerResult:
@@ -92,6 +92,7 @@ def main() -> None:
     sessions = StreamableHTTPSessionManager(server)
 
     async def mcp(scope, receive, send) -> None:
+        counts["sessions"] += scope["method"] == "POST" and b"mcp-session-id" not in dict(scope["headers"])
         await sessions.handle_request(scope, receive, send)
 
     @contextlib.asynccontextmanager

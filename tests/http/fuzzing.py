@@ -1,17 +1,18 @@
-"""Requests as our OpenAPI document allows them, and as it does not, sent to a server that must outlive them all."""
+"""Requests as our OpenAPI document allows them, and spoiled ones, sent to a server that must outlive them all."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
-from schemathesis import Case, GenerationMode
+from schemathesis import Case
+
+Kind: TypeAlias = Literal["allowed", "spoiled"]
+KINDS: tuple[Kind, ...] = ("allowed", "spoiled")
 
 PATIENCE = 10.0
 """Seconds for an answer, whole."""
@@ -20,6 +21,14 @@ ENDLESS = ("GET /threads/{thread_id}/stream", "POST /threads/{thread_id}/stream/
 """Answers that stay open until the client leaves."""
 
 QUICK_GRAPHS = ("echo", "steps", "interrupting", "failing", "subgraphs")
+
+EXTREMES = (0, -1, 1.0, 1.5, 2**31, 2**53, 2**63 - 1, 2**63, -(2**63) - 1, 2**64, 1e30, -1e30)
+"""Numbers at the edges of what databases, clocks and JSON readers hold."""
+
+JUNK: tuple[Any, ...] = (
+    *(None, True, "", "x", "\x00", "é\ud7ff😀", "../..", "%", "1", [], {}, [[]], [None], {"": None}, [{}]),
+    *({"x": {"y": "z"}}, *EXTREMES),
+)
 
 
 @dataclass(frozen=True)
@@ -67,25 +76,20 @@ class Fuzzer:
         self.sent = 0
         self.complaints: list[str] = []
         self._client = httpx.Client(base_url=url, timeout=PATIENCE)
-        self._operations = [
-            found.ok()
-            for found in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations()
-        ]
+        schema: Any = schemathesis.openapi.from_url(f"{url}/openapi.json")
+        schema.config.output.sanitization.update(enabled=False)
+        self._operations = [found.ok() for found in schema.get_all_operations()]
 
     def close(self) -> None:
         """Leave the server."""
         self._client.close()
 
-    def run(self, modes: tuple[GenerationMode, ...], examples: int, *, repeatable: bool) -> None:
-        """So many requests to every operation, each kind."""
+    def run(self, kind: Kind, examples: int, *, repeatable: bool) -> None:
+        """So many requests to every operation."""
         for operation in self._operations:
-            scene = Scene.of(self._client)
-            for mode in modes:
-                self._attack(operation, mode, scene, examples, repeatable)
+            self._attack(operation, kind, Scene.of(self._client), examples, repeatable)
 
-    def _attack(
-        self, operation: Any, mode: GenerationMode, scene: Scene, examples: int, repeatable: bool
-    ) -> None:
+    def _attack(self, operation: Any, kind: Kind, scene: Scene, examples: int, repeatable: bool) -> None:
         @settings(
             max_examples=examples,
             derandomize=repeatable,
@@ -95,18 +99,25 @@ class Fuzzer:
             suppress_health_check=list(HealthCheck),
             verbosity=Verbosity.quiet,
         )
-        @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
+        @given(case=operation.as_strategy(), data=st.data())
         def one(case: Case, data: st.DataObject) -> None:
-            familiar(case, scene, lambda known: data.draw(st.none() | st.sampled_from(known)))
+            def choose(choices: Any) -> Any:
+                return data.draw(st.sampled_from(choices))
+
+            make_familiar(case, scene, choose)
+            if kind == "spoiled":
+                spoil(case, choose)
+            elif choose((True, False)):
+                make_extreme(case, choose)
             self._send(operation.label, case)
 
-        # An operation without parameters and body has nothing that could be wrong.
-        with suppress(Unsatisfiable):
-            one()
+        one()
 
     def _send(self, label: str, case: Case) -> None:
         request = case.as_transport_kwargs(base_url=self.url)
-        wanted = {key: request[key] for key in ("method", "url", "params", "headers", "json") if key in request}
+        wanted: dict[str, Any] = {
+            key: request[key] for key in ("method", "url", "params", "headers", "json") if key in request
+        }
         if "data" in request:
             wanted["content"] = request["data"]
         self.sent += 1
@@ -126,15 +137,37 @@ def ends(pieces: Iterator[bytes]) -> bool:
     return all(time.monotonic() < deadline for _ in pieces)
 
 
-def familiar(case: Case, scene: Scene, choose: Callable[[list[str]], str | None]) -> None:
+def make_familiar(case: Case, scene: Scene, choose: Callable[[Any], Any]) -> None:
     """Put things that exist in place of most ids, and nothing into the far future."""
     for holder in (case.path_parameters, case.query, *objects(case.body)):
         for name, value in list((holder or {}).items()):
-            known = scene.ids.get(name) and choose(scene.ids[name])
+            known = choose((None, *scene.ids.get(name, ())))
             if known:
                 holder[name] = [known] if name.endswith("_ids") else known
             elif name == "after_seconds" and isinstance(value, int | float):
                 holder[name] = 0
+
+
+def make_extreme(case: Case, choose: Callable[[Any], Any]) -> None:
+    """Put numbers that are hard to hold in place of others."""
+    for holder in (case.query, *objects(case.body)):
+        for name, value in list((holder or {}).items()):
+            if isinstance(value, int | float) and not isinstance(value, bool) and name != "after_seconds":
+                holder[name] = choose(EXTREMES)
+
+
+def spoil(case: Case, choose: Callable[[Any], Any]) -> None:
+    """Put junk in one or two places of a request, or in place of its body."""
+    if case.query:
+        case.query[choose(sorted(case.query))] = str(choose(JUNK))
+    holders = [*objects(case.body)]
+    if isinstance(case.body, dict | list) and choose((True, *(False,) * 9)):
+        case.body = choose(JUNK)
+    elif holders and any(holders):
+        holder = choose([holder for holder in holders if holder])
+        holder[choose(sorted(holder))] = choose([junk for junk in JUNK if not isinstance(junk, float | int)])
+    elif case.path_parameters:
+        case.path_parameters[choose(sorted(case.path_parameters))] = choose(("x", "%00", "é", "-", "0" * 300))
 
 
 def objects(body: Any) -> Iterator[dict[str, Any]]:

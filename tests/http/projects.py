@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parent.parent / "project"
-GRAPHS = {"steps": "graphs", "failing": "graphs", "interrupting": "graphs", "slow": "slow"}
+GRAPHS = {
+    "steps": "graphs", "failing": "graphs", "interrupting": "graphs", "slow": "slow", "reveals": "rules",
+}  # fmt: skip
 
 
 def project(folder: Path, **sections: Any) -> Path:

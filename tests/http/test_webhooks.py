@@ -123,6 +123,32 @@ async def test_a_cancelled_run_calls(
     assert (body["values"] is None) == (action == "rollback")
 
 
+@pytest.mark.parametrize(("strategy", "status"), [("interrupt", "interrupted"), ("rollback", "rollback")])
+async def test_a_superseded_run_calls(
+    sdk: LangGraphClient, hook: WebhookReceiver, strategy: Any, status: str
+) -> None:
+    thread_id = await thread_of(sdk)
+    run = await sdk.runs.create(thread_id, "slow", input=SLOW, webhook=hook.url(f"/by-{strategy}"))
+    await until_status(sdk, thread_id, run["run_id"], "running")
+    await sdk.runs.wait(thread_id, "steps", input={"log": []}, multitask_strategy=strategy)
+    body = (await one_call(hook, f"/by-{strategy}")).body
+    assert (body["run_id"], body["status"]) == (run["run_id"], status)
+    assert body["error"]["message"].endswith(f"(multitask_strategy={strategy})")
+
+
+async def test_a_run_that_took_too_long_calls(
+    server_factory: Callable[..., ServerProcess], tmp_path: Any, hook: WebhookReceiver
+) -> None:
+    environ = {**FAST, "BG_JOB_TIMEOUT_SECS": "1"}
+    serving = server_factory(config=project(tmp_path / "project", webhooks=OPEN), environ=environ).start()
+    async with serving.sdk() as client:
+        await client.runs.create(await thread_of(client), "slow", input=SLOW, webhook=hook.url("/late"))
+        body = (await one_call(hook, "/late")).body
+    assert (body["status"], body["error"]["error"]) == ("timeout", "TimeoutError")
+    assert body["values"]["log"]
+    await asyncio.to_thread(serving.stop)
+
+
 async def test_a_run_that_never_began_does_not_call(sdk: LangGraphClient, hook: WebhookReceiver) -> None:
     thread_id = await thread_of(sdk)
     run = await sdk.runs.create(thread_id, "steps", input={}, webhook=hook.url("/never"), after_seconds=60)

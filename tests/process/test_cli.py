@@ -23,16 +23,13 @@ def refused(*flags: str, folder: Path) -> str:
     return sentence
 
 
-@pytest.mark.parametrize("file", ["app.db", "store.db"])
-def test_a_database_newer_than_the_server(project: Path, file: str) -> None:
-    data_dir = project / "data"
-    served = ["--config", str(project / "langgraph.json"), "--data-dir", str(data_dir)]
-    assert run("migrate", "--data-dir", str(data_dir), folder=project).returncode == 0
-    if not (data_dir / file).exists():
-        pytest.skip(f"{file} is made by the server, not by migrate")
-    with closing(sqlite3.connect(data_dir / file, isolation_level=None)) as connection:
+@pytest.mark.parametrize("file", ["app.db", "store.db", "checkpoints.db"])
+def test_a_database_newer_than_the_server(server_factory: Factory, project: Path, file: str) -> None:
+    server = server_factory(config=project / "langgraph.json").start()
+    server.stop()
+    with closing(sqlite3.connect(server.data_dir / file, isolation_level=None)) as connection:
         connection.execute("UPDATE schema_version SET version = version + 1000")
-    assert "newer" in refused(*served, folder=project)
+    assert "newer" in refused("--data-dir", str(server.data_dir), folder=project)
 
 
 def test_a_data_directory_in_use(server_factory: Factory, project: Path) -> None:

@@ -23,7 +23,7 @@ _model = ScriptedModel(script=[SENTENCE])
 async def _answer(state: Conversation, config: RunnableConfig) -> dict[str, Any]:
     whole: AIMessageChunk | None = None
     async for piece in _model.astream(state["messages"], config):
-        whole = piece if whole is None else whole + piece  # type: ignore[assignment]
+        whole = piece if whole is None else whole + piece
         await asyncio.sleep(state.get("pause", 0.02))
     assert whole is not None
     return {"messages": [message_chunk_to_message(whole)]}

@@ -26,8 +26,12 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 async def no_open_connections() -> AsyncIterator[None]:
-    """Model clients are shared by the runs of a process and keep their connections; here each test has its own loop."""
+    """Model clients and MCP sessions keep their connections for a while; here each test has a loop of its own."""
     yield
+    sessions = [task for task in asyncio.all_tasks() if task.get_name() == "mcp session"]
+    for session in sessions:
+        session.cancel()
+    await asyncio.gather(*sessions, return_exceptions=True)
     for transport in list(asyncio.get_running_loop()._transports.values()):  # type: ignore[attr-defined]
         transport.abort()
     await asyncio.sleep(0)

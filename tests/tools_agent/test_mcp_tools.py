@@ -1,5 +1,6 @@
 """Against the mcp package's own streamable HTTP server."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -183,3 +184,24 @@ async def test_where_callers_are_known_addresses_and_tokens_are_guarded(
     else:
         assert names(found) == []
         assert missing in found.missing[0]
+
+
+async def test_a_run_has_one_session_with_a_server(start_mcp: Start) -> None:
+    url = start_mcp()
+    (add,) = (await box(url=url, tools=["add"])).tools
+    results = await asyncio.gather(*(add.ainvoke({"a": number, "b": 1}) for number in range(5)))
+    assert [result.splitlines()[0] for result in results] == ["1", "2", "3", "4", "5"]
+    counts = ask("GET", f"{url}/seen")
+    assert (counts["calls"], counts["sessions"]) == (5, 1)
+
+
+async def test_a_session_that_has_ended_is_followed_by_another(
+    start_mcp: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools_agent.mcp_session.IDLE_SECONDS", 0.0)
+    url = start_mcp()
+    (add,) = (await box(url=url, tools=["add"])).tools
+    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == "mcp session"], timeout=10)
+    before = ask("GET", f"{url}/seen")["sessions"]
+    assert (await add.ainvoke({"a": 1, "b": 1})).startswith("2")
+    assert ask("GET", f"{url}/seen")["sessions"] == before + 1

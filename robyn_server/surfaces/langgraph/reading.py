@@ -7,6 +7,7 @@ from robyn_server.errors import InvalidRequest, Unprocessable
 from robyn_server.resources.ids import canonical_id
 from robyn_server.resources.page import Page
 from robyn_server.resources.types import JsonObject
+from robyn_server.surfaces.langgraph.schemas.shapes import LARGEST
 from robyn_server.web.routing import Headers, Reply, Request
 
 TRUE_WORDS = ("true", "True")
@@ -45,12 +46,12 @@ def plain_id(text: str) -> str:
 
 
 def query_int(request: Request, name: str, default: int) -> int:
-    """An integer in the query. Raises `InvalidRequest` in Python's words."""
+    """An integer in the query, no larger than the database can hold. Raises `InvalidRequest` in Python's words."""
     text = request.query_value(name)
     if text is None:
         return default
     try:
-        return int(text)
+        return max(-LARGEST, min(int(text), LARGEST))
     except ValueError as error:
         raise InvalidRequest(str(error)) from error
 

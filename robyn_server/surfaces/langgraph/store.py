@@ -13,8 +13,13 @@ async def put_item(request: Request) -> Reply:
     body = json_object(request)
     if refusal := bad_label(body["namespace"]):
         return refusal
+    ttl = body.get("ttl")
     await request.engine.store.put(
-        body["namespace"], body["key"], body["value"], index=body.get("index"), ttl=body.get("ttl")
+        body["namespace"],
+        body["key"],
+        body["value"],
+        index=body.get("index"),
+        ttl=None if ttl is None else float(ttl),
     )
     return Reply.empty()
 
@@ -70,7 +75,7 @@ async def list_namespaces(request: Request) -> Reply:
     found = await request.engine.store.namespaces(
         prefix=prefix,
         suffix=suffix,
-        max_depth=body.get("max_depth"),
+        max_depth=int(body["max_depth"]) if "max_depth" in body else None,
         limit=int(body.get("limit", 100)),
         offset=int(body.get("offset", 0)),
     )

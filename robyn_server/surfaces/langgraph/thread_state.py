@@ -77,7 +77,7 @@ async def search_history(request: Request) -> Answer:
     body = request.json()
     states = await request.engine.states.history(
         path_id(request, "thread"),
-        limit=body.get("limit", 1),
+        limit=int(body.get("limit", 1)),
         before=_checkpoint_id(body.get("before")),
         metadata=body.get("metadata"),
         checkpoint=body.get("checkpoint"),

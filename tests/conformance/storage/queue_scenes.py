@@ -7,7 +7,7 @@ from typing import Any
 
 from robyn_server.resources.clock import now
 from robyn_server.resources.ids import new_id
-from robyn_server.resources.run import CancelOutcome, Ending, NewRun, Queued, Run, ThreadForRun
+from robyn_server.resources.run import CancelOutcome, Ending, Finished, NewRun, Queued, Run, ThreadForRun
 from robyn_server.resources.run_lifecycle import CancelAction
 from robyn_server.resources.thread import Thread
 from robyn_server.storage.interfaces import Storage
@@ -59,7 +59,7 @@ class Queue:
         outcome, _ = await self.queue.cancel(run, action, "test")
         return outcome
 
-    async def finish(self, run: Run, ending: Ending | None = None) -> bool:
+    async def finish(self, run: Run, ending: Ending | None = None) -> Finished | None:
         return await self.queue.finish(run, ending or Ending("success"))
 
     async def thread(self, thread_id: str) -> Thread:

@@ -10,10 +10,12 @@ from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.run import EndedRun, Ending, Held, RunSearch
 from robyn_server.resources.run_lifecycle import CancelAction, RunStatus, thread_status
 from robyn_server.resources.thread import NewThread, StateOutcome, ThreadTtl
+from robyn_server.storage.run_endings import WORKER_LOST
 from tests.conformance.storage.queue_scenes import LEASE, OVER, Queue
 
 A, B, C, D = (f"{letter * 8}-2222-4222-8222-222222222222" for letter in "abcd")
 MISTAKE = {"error": "ValueError", "message": "boom"}
+CANCELLED_BY_TEST = {"error": "UserInterrupt", "message": "test"}
 NOW = timedelta(0)
 
 
@@ -179,7 +181,7 @@ async def test_a_run_that_is_asked_to_stop_is_not_handed_back_but_left_to_the_sw
     assert not await queue.queue.retry(run, NOW, MISTAKE, 9)
     assert await queue.queue.hand_back(run)
     (left,) = await queue.queue.expired(now())
-    assert await queue.recover(left) == EndedRun(run.run_id, A, "interrupted")
+    assert await queue.recover(left) == EndedRun(run.run_id, A, "interrupted", CANCELLED_BY_TEST)
     assert (await queue.thread(A)).status == "idle"
 
 
@@ -224,7 +226,7 @@ async def test_a_run_without_a_living_worker_is_interrupted_at_once(queue: Queue
     await queue.add(A)
     run = await queue.claim_one("dead", OVER)
     outcome, ended = await queue.queue.cancel(run, "interrupt", "test")
-    assert (outcome, ended) == ("ended", EndedRun(run.run_id, A, "interrupted"))
+    assert (outcome, ended) == ("ended", EndedRun(run.run_id, A, "interrupted", CANCELLED_BY_TEST))
     assert (await queue.thread(A)).error == {"error": "UserInterrupt", "message": "test"}
     assert not await queue.finish(run)
 
@@ -252,7 +254,7 @@ async def test_recover_settles_a_run_of_a_dead_worker(queue: Queue, action: Canc
     (lost,) = await queue.queue.expired(now())
     settled = await queue.recover(lost)
     if action == "interrupt":
-        assert settled == EndedRun(run.run_id, A, "interrupted")
+        assert settled == EndedRun(run.run_id, A, "interrupted", CANCELLED_BY_TEST)
     elif action == "rollback":
         assert settled is None and len(await queue.queue.expired(now())) == 1
         assert await queue.queue.finish_rollback(lost, Ending(None)) == EndedRun(run.run_id, A, None)
@@ -265,7 +267,7 @@ async def test_recover_settles_a_run_of_a_dead_worker(queue: Queue, action: Canc
 async def test_recover_ends_a_run_whose_budget_is_spent(queue: Queue) -> None:
     await queue.add(A, secrets=b"s")
     run = await queue.claim_one("dead", OVER)
-    assert await queue.recover(run, most=0) == EndedRun(run.run_id, A, "error")
+    assert await queue.recover(run, most=0) == EndedRun(run.run_id, A, "error", WORKER_LOST)
     row, thread = await queue.rows.get(run.run_id), await queue.thread(A)
     assert row and row.error and row.secrets is None
     assert thread.status == "error" and thread.error == row.error and thread.settled

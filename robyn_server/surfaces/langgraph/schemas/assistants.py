@@ -5,7 +5,6 @@ from robyn_server.surfaces.langgraph.schemas.shapes import (
     body,
     choice,
     identifier,
-    integer,
     limit,
     metadata,
     nullable,
@@ -13,6 +12,7 @@ from robyn_server.surfaces.langgraph.schemas.shapes import (
     select,
     settings,
     sort_order,
+    storable,
     string,
 )
 
@@ -47,7 +47,7 @@ ASSISTANTS = {
             "description": string("What it is for."),
         }
     ),
-    "AssistantVersionChange": body({"version": integer("The version to go back to.")}),
+    "AssistantVersionChange": body({"version": storable("The version to go back to.")}),
     "AssistantSearchRequest": body(
         {
             "metadata": anything("What the metadata must contain."),

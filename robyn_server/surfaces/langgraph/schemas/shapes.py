@@ -3,6 +3,9 @@
 from robyn_server.resources.run import STREAM_MODES
 from robyn_server.resources.types import JsonObject
 
+LARGEST = 2**53 - 1
+"""The largest whole number that every JSON client reads as it was written; databases hold more."""
+
 NO_NUL = {"pattern": r"^(?!.*\\[uU]0000)[^\u0000]*$"}
 """For keys that are stored as configuration: no NUL, in no spelling."""
 
@@ -108,7 +111,12 @@ def limit(default: int = 10) -> JsonObject:
 
 def offset() -> JsonObject:
     """How many to leave out."""
-    return integer("How many to step over.", default=0, minimum=0)
+    return integer("How many to step over.", default=0, minimum=0, maximum=LARGEST)
+
+
+def storable(description: str, **more: object) -> JsonObject:
+    """A whole number of either sign that the database can hold."""
+    return integer(description, minimum=-LARGEST, maximum=LARGEST, **more)
 
 
 def sort_order(**more: object) -> JsonObject:

@@ -4,8 +4,8 @@ from robyn_server.surfaces.langgraph.schemas.shapes import (
     anything,
     array,
     body,
-    integer,
     nullable,
+    storable,
     string,
 )
 
@@ -39,8 +39,8 @@ STORE = {
             "filter": nullable(
                 "object", "Field -> value, or `$eq $ne $gt $gte $lt $lte`.", additionalProperties=True
             ),
-            "limit": integer("How many to return at most.", default=10),
-            "offset": integer("How many to step over.", default=0),
+            "limit": storable("How many to return at most.", default=10),
+            "offset": storable("How many to step over.", default=0),
             "query": nullable("string", "What to look for by meaning."),
             "refresh_ttl": nullable("boolean", "Whether reading counts as use.", default=None),
         }
@@ -49,9 +49,9 @@ STORE = {
         {
             "prefix": array(string(), "Labels the namespace starts with; `*` stands for any."),
             "suffix": array(string(), "Labels the namespace ends with; `*` stands for any."),
-            "max_depth": integer("Cut namespaces to so many labels."),
-            "limit": integer("How many to return at most.", default=100),
-            "offset": integer("How many to step over.", default=0),
+            "max_depth": storable("Cut namespaces to so many labels."),
+            "limit": storable("How many to return at most.", default=100),
+            "offset": storable("How many to step over.", default=0),
         }
     ),
 }
