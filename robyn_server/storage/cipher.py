@@ -39,6 +39,8 @@ class Cipher(Protocol):
 
     seals: bool
     """Whether it changes anything."""
+    may_wait: bool
+    """Whether it may have to ask somebody for a key, which an event loop must not wait for."""
 
     def seal(self, plain: bytes) -> bytes:
         """What is stored in the place of `plain`."""
@@ -49,6 +51,9 @@ class Cipher(Protocol):
 
 class Keys(Protocol):
     """Data keys by their id."""
+
+    may_wait: bool
+    """As of `Cipher`."""
 
     def current(self) -> bytes:
         """Id of the key to seal with now. Each process has its own: none ever sees one nonce twice."""
@@ -61,6 +66,7 @@ class Clear:
     """No encryption."""
 
     seals = False
+    may_wait = False
 
     def seal(self, plain: bytes) -> bytes:
         """`plain`."""
@@ -81,6 +87,7 @@ class AesGcm:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+        self.may_wait = keys.may_wait
         self._ready: dict[bytes, AESGCM] = {}
         self._lock = threading.Lock()
         self._nonces: Iterator[int] = itertools.count()
@@ -116,6 +123,8 @@ class AesGcm:
 
 class DerivedKeys:
     """Data keys derived from one key of the operator's: 16, 24 or 32 bytes."""
+
+    may_wait = False
 
     def __init__(self, master: bytes) -> None:
         self._master = master

@@ -32,6 +32,8 @@ STEPS = (
 class WrappedKeys:
     """`cipher.Keys`, by the context of whoever writes. Raises `StartupError`."""
 
+    may_wait = True
+
     def __init__(self, data_dir: Path, handlers: EncryptionHandlers) -> None:
         bring_up_to_date(data_dir / KEYS_FILE, STEPS)
         self._handlers = handlers

@@ -153,6 +153,8 @@ class SqliteDb:
         """See `Db`. A row found by its key takes some 15 us, asking a reader thread for it 100."""
         if self._closed:
             raise Unavailable("The database is closed.")
+        if self.dialect.cipher.may_wait:
+            return await self.read(start)
         connection: Connection | None = getattr(self._local, "glancing", None)
         if connection is None:
             connection = self._local.glancing = self._open_reader()
@@ -257,9 +259,7 @@ class SqliteDb:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [
-                _Outcome(job, job.context.run(run_transition, connection, job.start)) for job in batch
-            ]
+            outcomes = [_Outcome(job, self._run(job)) for job in batch]
         except BaseException as error:
             if as_unavailable(error) or not connection.in_transaction:
                 raise
@@ -271,13 +271,16 @@ class SqliteDb:
         connection.execute("COMMIT")
         return outcomes
 
+    def _run(self, job: _Job) -> Any:
+        return job.context.run(run_transition, self._connection, job.start)
+
     def _attempt(self, job: _Job) -> _Outcome:
         """One transition in a savepoint. Raises sqlite3.Error when the whole transaction is to be given
         up."""
         connection = self._connection
         connection.execute("SAVEPOINT job")
         try:
-            outcome = _Outcome(job, job.context.run(run_transition, connection, job.start))
+            outcome = _Outcome(job, self._run(job))
         except BaseException as error:
             if as_unavailable(error) or not connection.in_transaction:
                 raise

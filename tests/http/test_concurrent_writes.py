@@ -22,6 +22,8 @@ class Crowd:
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
+        self.assistants: set[str] = set()
+        """Those that were made: the shared server is left with its own."""
 
     async def all(self, method: str, path: str, body: Body = None) -> list[httpx.Response]:
         """The answers; none is an accident of the server. `body` may depend on the number of the client."""
@@ -31,12 +33,16 @@ class Crowd:
         )
         answers = await asyncio.gather(*requests)
         assert not [answer.text for answer in answers if answer.status_code >= 500]
+        if (method, path) == ("POST", "/assistants"):
+            self.assistants |= distinct(answers, "assistant_id")
         return answers
 
     async def one(self, method: str, path: str, body: Json | None = None) -> Any:
         """The answer to a single request, which works."""
         answer = await self.http.request(method, path, json=body)
         assert answer.status_code in (200, 204), answer.text
+        if (method, path) == ("POST", "/assistants"):
+            self.assistants |= distinct([answer], "assistant_id")
         return answer.json() if answer.content else None
 
     async def thread(self, **body: Any) -> str:
@@ -56,7 +62,10 @@ def distinct(answers: Iterable[httpx.Response], key: str) -> set[Any]:
 async def crowd(server: ServerProcess) -> AsyncIterator[Crowd]:
     limits = httpx.Limits(max_connections=MANY)
     async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as http:
-        yield Crowd(http)
+        crowd = Crowd(http)
+        yield crowd
+        for assistant_id in crowd.assistants:
+            await http.delete(f"/assistants/{assistant_id}")
 
 
 CREATED = {"/threads": {}, "/assistants": {"graph_id": "steps", "name": "one"}}

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -283,3 +284,17 @@ async def test_a_claim_is_quick_among_many_pending_runs(db: SqliteDb) -> None:
     assert sorted(took)[4] < 0.05
     due = await queue.next_due()
     assert due and due < now()
+
+
+async def test_a_transition_runs_in_the_context_of_whoever_asks_for_it(db: SqliteDb) -> None:
+    whose: ContextVar[int] = ContextVar("whose")
+
+    def transition() -> Transition[int]:
+        yield "SELECT 1", ()
+        return whose.get()
+
+    async def ask(number: int) -> int:
+        whose.set(number)
+        return await db.write(transition)
+
+    assert await asyncio.gather(*map(ask, range(50))) == list(range(50))
