@@ -88,20 +88,10 @@ class ThreadStates:
         async with self._writable(thread_id) as (thread, graph):
             steps = [[_state_update(one) for one in step["updates"]] for step in supersteps]
             try:
-                await self._write_steps(graph, self._writing(thread, None), steps)
+                await graph.abulk_update_state(self._writing(thread, None), steps)
             except REFUSED as error:
                 raise InvalidRequest(str(error)) from error
             await self._settle(thread_id, graph)
-
-    async def _write_steps(
-        self, graph: Graph, config: RunnableConfig, steps: list[list[StateUpdate]]
-    ) -> None:
-        """One after the other, each from the checkpoint before it, which its own then names in its metadata."""
-        if not steps:
-            await graph.abulk_update_state(config, [])
-        for step in steps:
-            written = await graph.abulk_update_state(config, [step])
-            config = {**written, "metadata": {"checkpoint_id": written["configurable"]["checkpoint_id"]}}
 
     def _writing(self, thread: Thread, checkpoint: Mapping[str, Json] | None) -> RunnableConfig:
         config = _config(thread.thread_id, checkpoint)

@@ -29,11 +29,6 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
 }
 
 
-def may_become(status: RunStatus) -> tuple[RunStatus, ...]:
-    """The statuses from which a run may become `status`, for the WHERE clause of an update."""
-    return tuple(before for before, after in TRANSITIONS.items() if status in after)
-
-
 def thread_status(*, active_runs: bool, failed: bool, has_next: bool) -> ThreadStatus:
     """What a thread's status is: `failed` says that its last run ended in error or timeout, `has_next` that its
     newest checkpoint still has nodes to run. `storage/thread_status.py` says the same in SQL; a test compares them."""
