@@ -2,6 +2,8 @@
 
 from contextlib import AsyncExitStack
 
+from langgraph.store.base import BaseStore
+
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
@@ -41,6 +43,10 @@ class PostgresStorage:
         self.documents = SqlStore(self._documents_db, StoreOptions(index=embedding.index))
         self.embedder = embedding.name
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """See `Storage`."""
+        return self.store if owner is None else self.store.owned_by(owner)
 
     async def sweep_store(self) -> int:
         """See `Storage`."""

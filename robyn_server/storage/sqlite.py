@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal
 
+from langgraph.store.base import BaseStore
+
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
@@ -53,6 +55,10 @@ class SqliteStorage:
         self.description = f"SQLite in {data_dir}"
         self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """See `Storage`."""
+        return self.store if owner is None else self.store.owned_by(owner)
 
     async def sweep_store(self) -> int:
         """See `Storage`."""

@@ -30,6 +30,7 @@ from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.job import Job
 from robyn_server.worker.newest_state import newest_state
 from robyn_server.worker.protocol_chunks import ProtocolMapper
+from robyn_server.worker.run_store import store_of_run
 from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
 from robyn_server.worker.write_gate import LeaseGone
 
@@ -112,7 +113,7 @@ class Executor:
                 run.graph_id,
                 config,
                 checkpointer=job.saver,
-                store=parts.storage.store,
+                store=store_of_run(parts, run),
                 context=context,
             ) as graph:
                 opening = False

@@ -9,6 +9,7 @@ from robyn_server.engine.snapshots import state_outcome
 from robyn_server.errors import DomainError
 from robyn_server.resources.run import Run
 from robyn_server.resources.thread import StateOutcome
+from robyn_server.worker.run_store import store_of_run
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,11 @@ async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None)
     admitted: RunnableConfig = {"configurable": dict(run.kwargs["config"]["configurable"])}
     try:
         async with parts.graphs.open(
-            run.graph_id, admitted, checkpointer=saver, store=parts.storage.store, purpose="threads.read"
+            run.graph_id,
+            admitted,
+            checkpointer=saver,
+            store=store_of_run(parts, run),
+            purpose="threads.read",
         ) as graph:
             return state_outcome(await graph.aget_state(config))
     except (DomainError, OSError):
