@@ -101,6 +101,15 @@ class Settings:
     redis_uri: str | None = field(default=None, repr=False)
     no_worker: bool = False
 
+    @property
+    def own_url(self) -> str:
+        """Where this machine reaches the server."""
+        address = ip_address(self.host)
+        if address.is_unspecified:
+            address = ip_address("127.0.0.1" if address.version == 4 else "::1")
+        host = f"[{address}]" if address.version == 6 else str(address)
+        return f"http://{host}:{self.port}{self.mount_prefix}"
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:

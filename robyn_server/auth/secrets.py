@@ -10,7 +10,12 @@ from typing import Any
 from robyn_server.resources.types import Json, JsonObject
 
 MIRRORED = ("configurable", "context")
-SECRET_NAMES = frozenset({"apiKeys", "custom_api_key", "supabaseAccessToken", "x-supabase-access-token"})
+COLLECTIONS_ACCESS = "collections_access"
+"""What the server gives a run to read its caller's collections with: `{"url", "ticket"}`."""
+
+SECRET_NAMES = frozenset(
+    {"apiKeys", "custom_api_key", "supabaseAccessToken", "x-supabase-access-token", COLLECTIONS_ACCESS}
+)
 
 MASK = "********"
 """What clients read in place of an assistant's secret; sent back, it stands for that secret."""

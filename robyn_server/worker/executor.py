@@ -30,7 +30,7 @@ from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.job import Job
 from robyn_server.worker.newest_state import newest_state
 from robyn_server.worker.protocol_chunks import ProtocolMapper
-from robyn_server.worker.run_store import store_of_run
+from robyn_server.worker.run_caller import collections_access, store_of_run
 from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
 from robyn_server.worker.write_gate import LeaseGone
 
@@ -104,6 +104,7 @@ class Executor:
             orjson.loads(parts.sealer.open(run.secrets)) if run.secrets else {}
         )
         said, context = executed(run, secrets, parts.base_url, parts.settings)
+        said["configurable"].update(collections_access(parts, run))
         said, context = context_for_graph(said, context, parts.graphs.context_properties(run.graph_id))
         config = cast(RunnableConfig, {**said, "run_id": UUID(run.run_id)})
         opening = True

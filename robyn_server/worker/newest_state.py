@@ -9,7 +9,7 @@ from robyn_server.engine.snapshots import state_outcome
 from robyn_server.errors import DomainError
 from robyn_server.resources.run import Run
 from robyn_server.resources.thread import StateOutcome
-from robyn_server.worker.run_store import store_of_run
+from robyn_server.worker.run_caller import store_of_run
 
 logger = logging.getLogger(__name__)
 

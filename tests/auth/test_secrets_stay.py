@@ -87,6 +87,8 @@ class Place:
 
     def leaks(self, secrets: Secrets) -> list[str]:
         """Where in the files of the server a secret stands in clear: databases, their journals, spill, log."""
+        if self.seen():
+            secrets.ticket = self.seen()[-1]["collections_access"]["ticket"]
         files = [path for path in self.server.data_dir.rglob("*") if path.is_file()]
         assert {"app.db", "checkpoints.db"} <= {path.name for path in files}
         # What may be kept is found like this, so what must not be would be found too.
