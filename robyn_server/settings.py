@@ -56,6 +56,7 @@ class Settings:
     service_keys: tuple[str, ...] = field(default=(), repr=False)
     api_keys: tuple[tuple[str, str, bool], ...] = field(default=(), repr=False)
     """(sha256 of a key in hex, whose it is, whether that is an administrator)"""
+    admin_user_ids: tuple[str, ...] = ()
     allow_query_token: bool = False
     secret_key: str | None = field(default=None, repr=False)
     secret_config_keys: tuple[str, ...] = ()
@@ -134,6 +135,7 @@ VARIABLES = (
     Variable("supabase_jwt_secret", ("SUPABASE_JWT_SECRET",), text),
     Variable("service_keys", ("SERVICE_KEYS",), words),
     Variable("api_keys", ("API_KEYS",), api_keys),
+    Variable("admin_user_ids", ("ADMIN_USER_IDS",), words),
     Variable("allow_query_token", ("ALLOW_QUERY_TOKEN",), boolean),
     Variable("secret_key", ("SECRET_KEY",), text),
     Variable("secret_config_keys", ("SECRET_CONFIG_KEYS",), words),
