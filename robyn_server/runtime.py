@@ -104,10 +104,13 @@ def _persistence(settings: Settings, config_file: ConfigFile) -> Persistence:
             f"CHECKPOINTS_PER_THREAD={keep} cannot be used with a checkpointer of your own: make it 1 or unset it."
         )
     prunes = keep is not None or (rules is not None and rules.strategy == "keep_latest")
+    own_store = config_file.named("store")
+    # A store of the project's own embeds by itself, so the function is not even loaded.
+    index = store_index(config_file) if own_store is None else None
     return Persistence(
-        StoreOptions(store_ttl(config_file), store_index(config_file), store_index_name(config_file)),
+        StoreOptions(store_ttl(config_file), index, store_index_name(config_file)),
         SerdeOptions.from_config(section.get("serde") or {}, settings.checkpoint_pickle_fallback, place),
-        custom_store=_named(config_file, "store", config_file.named("store")),
+        custom_store=_named(config_file, "store", own_store),
         custom_checkpointer=saver,
         needs=("prune",) if prunes else (),
     )

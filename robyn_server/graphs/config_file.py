@@ -7,7 +7,7 @@ from pathlib import Path
 
 from robyn_server.environment import SECTIONS, declared_env, read_object, replaced_sections
 from robyn_server.errors import StartupError
-from robyn_server.graphs.config_review import unknown_keys, wrong_values
+from robyn_server.graphs.config_review import overruled_keys, unknown_keys, wrong_values
 from robyn_server.resources.types import Json, JsonObject
 
 OBJECT_SECTIONS = ("auth", "store", "checkpointer", "http", "webhooks", "encryption", "ui", "ui_config")
@@ -94,6 +94,7 @@ def read_config_file(path: Path, variables: Mapping[str, str] | None = None) -> 
         warnings=(
             *unknown_keys({key: value for key, value in written.items() if key not in replaced}, path.name),
             *_reviewed(replaced),
+            *overruled_keys(raw),
             *_missing_env(path, raw.get("env")),
         ),
         replaced=frozenset(replaced),
