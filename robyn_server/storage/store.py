@@ -33,7 +33,7 @@ from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store_embedding import Embedder, Meanings
-from robyn_server.storage.store_reembedding import choose, renew, stale
+from robyn_server.storage.store_reembedding import BEGINNING, choose, renew, stale
 from robyn_server.storage.store_rows import (
     SWEPT_AT_ONCE,
     embeddings,
@@ -78,7 +78,7 @@ class SqlStore(BaseStore):
         """`store_on` makes them. `embedding` is the number of what embeds, if anything does."""
         self._db = db
         self._embedder = Embedder(options.index, embedding) if options.index else None
-        self._reembedded = 0
+        self._reembedded = BEGINNING
         self._skipped = False
         self._look_again = 0.0
         self.ttl_config = options.ttl
@@ -128,9 +128,9 @@ class SqlStore(BaseStore):
             # Where nobody else writes, nothing is left behind.
             done = self._db.alone and not self._skipped
             self._look_again = math.inf if done else loop.time() + LOOK_AGAIN_SECONDS
-            self._reembedded, self._skipped = 0, False
+            self._reembedded, self._skipped = BEGINNING, False
             return 0
-        skipped, self._skipped, self._reembedded = self._skipped, True, found[-1].seq
+        skipped, self._skipped, self._reembedded = self._skipped, True, found[-1].place
         texts = [self._embedder.texts(item.index, item.value) for item in found]
         meanings = await self._embedder.aembed(list(dict.fromkeys(chain(*texts))), ())
         renewed = [
@@ -200,7 +200,7 @@ class _Batch:
             yield from refresh(self._dialect, self._used)
         for op, value, texts in self._puts.values():
             vectors = [meanings.of_text[text] for text in texts]
-            yield from put(self._dialect, op, value, vectors, self._index.embedding or None)
+            yield from put(self._dialect, op, value, vectors, self._index.embedding)
 
 
 def _checked(op: Op) -> Op:

@@ -15,6 +15,7 @@ from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.store_rows import Vector, alive, replace_vectors
 
+BEGINNING = (-1, 0)
 AT_ONCE = 64
 """Items embedded with one call of the project's function."""
 
@@ -24,7 +25,8 @@ class Stale:
     """An item whose vectors are another's. `value` is JSON; `index` as it was put; `read_at` tells whether it has been
     put again since."""
 
-    seq: int
+    place: tuple[int, int]
+    """What embedded it, and its own number."""
     ns: int
     value: bytes
     index: Literal[False] | list[str] | None
@@ -50,36 +52,36 @@ def choose(dialect: Dialect, name: str, dims: int) -> Transition[int]:
     return number
 
 
-def stale(dialect: Dialect, number: int, after: int) -> Transition[list[Stale]]:
-    """The next AT_ONCE items behind `after`; none while another configuration has been chosen."""
+def stale(dialect: Dialect, number: int, after: tuple[int, int]) -> Transition[list[Stale]]:
+    """The next AT_ONCE items behind a place; none while another configuration has been chosen."""
     rows = yield "SELECT id FROM embedding ORDER BY chosen_at DESC, id DESC LIMIT 1", ()
     if rows != [(number,)]:
         return []
     rows = yield (
-        "SELECT i.seq, i.ns, i.value, i.paths, i.updated_at FROM item i"
-        " WHERE i.seq > ? AND i.embedding IS DISTINCT FROM ? AND i.paths IS DISTINCT FROM 'false'"
-        f" AND {alive(dialect)} ORDER BY i.seq LIMIT ?",
-        (after, number, AT_ONCE),
+        "SELECT i.embedding, i.seq, i.ns, i.value, i.paths, i.updated_at FROM item i"
+        " WHERE (i.embedding, i.seq) > (?, ?) AND i.embedding <> ? AND i.paths IS DISTINCT FROM 'false'"
+        f" AND {alive(dialect)} ORDER BY i.embedding, i.seq LIMIT ?",
+        (*after, number, AT_ONCE),
     )
     return [
         Stale(
-            seq,
+            (embedding, seq),
             ns,
             orjson.dumps(dialect.read_private(value)),
             None if paths is None else orjson.loads(paths),
             read_at,
         )
-        for seq, ns, value, paths, read_at in rows
+        for embedding, seq, ns, value, paths, read_at in rows
     ]
 
 
 def renew(dialect: Dialect, items: Sequence[tuple[Stale, list[Vector]]], number: int) -> Transition[None]:
     """Give the items their new vectors, but for those that were put or deleted meanwhile."""
     for item, vectors in items:
+        embedding, seq = item.place
         same = yield (
-            "UPDATE item SET embedding = ? WHERE seq = ? AND updated_at = ? AND embedding IS DISTINCT FROM ?"
-            " RETURNING seq",
-            (number, item.seq, item.read_at, number),
+            "UPDATE item SET embedding = ? WHERE seq = ? AND updated_at = ? AND embedding = ? RETURNING seq",
+            (number, seq, item.read_at, embedding),
         )
         if same:
-            yield from replace_vectors(dialect, item.seq, item.ns, vectors, number)
+            yield from replace_vectors(dialect, seq, item.ns, vectors, number)

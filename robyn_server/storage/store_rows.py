@@ -39,16 +39,17 @@ TABLES = (
 EMBEDDINGS = (
     "CREATE TABLE embedding (id {unique_serial}, name {text} NOT NULL UNIQUE, chosen_at {time} NOT NULL)",
     "ALTER TABLE item ADD COLUMN paths {text}",
-    "ALTER TABLE item ADD COLUMN embedding BIGINT",
+    "ALTER TABLE item ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE vector ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
     # What has no vector beside others that have was put with `index: false`, as far as one can tell.
     "UPDATE item SET paths = 'false'"
     " WHERE EXISTS (SELECT 1 FROM vector) AND seq NOT IN (SELECT seq FROM vector)",
+    "CREATE INDEX item_embedding ON item(embedding, seq)",
     "DROP INDEX vector_ns",
     "CREATE INDEX vector_ns ON vector(embedding, ns, seq, id)",
 )
 """`item.paths`: what an item was put with as `index`, as JSON; NULL: the store's own fields. `item.embedding`: what was
-embedding when its vectors were made. `vector.embedding` 0: from before this was kept."""
+embedding when its vectors were made, 0: nothing was. `vector.embedding` 0: from before this was kept."""
 
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
 
@@ -129,7 +130,7 @@ def refresh(dialect: Dialect, seqs: list[int]) -> Transition[None]:
 
 
 def put(
-    dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector], embedding: int | None
+    dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector], embedding: int
 ) -> Transition[None]:
     """Create, replace or (`value`, which is JSON, None) delete an item. `embedding`: what made the vectors."""
     path = path_of(op.namespace)
@@ -161,7 +162,7 @@ def put(
             *(None if op.index is None else orjson.dumps(op.index).decode(), embedding),
         ),
     )
-    yield from replace_vectors(dialect, rows[0][0], ns, vectors, embedding or 0)
+    yield from replace_vectors(dialect, rows[0][0], ns, vectors, embedding)
 
 
 def replace_vectors(

@@ -154,6 +154,23 @@ def test_a_store_with_a_time_to_live(server_factory: Factory, tmp_path: Path) ->
     until(lambda: "swept" in journal.read_text(), "it is not swept")
 
 
+def test_a_saver_that_fails_fails_the_run_and_nothing_else(server_factory: Factory, tmp_path: Path) -> None:
+    config = project(tmp_path / "project", checkpointer=named("unwell_saver"))
+    server = server_factory(config=config, environ={"JOURNAL": str(tmp_path / "journal")}).start()
+    pid = server.server_pid
+    with server.http() as http:
+        sick, well = ran(http, "sick"), ran(http, "well")
+        (run,) = http.get(f"/threads/{sick}/runs").json()
+        assert run["status"] == "error"
+        thread = http.get(f"/threads/{sick}").json()
+        assert (thread["status"], thread["error"]["message"]) == ("error", "the backend is away")
+        assert http.get(f"/threads/{sick}/state").status_code == 500
+        assert http.post(f"/threads/{sick}/copy").status_code == 200
+        assert state(http, well)["next"] == ["ask"]
+        assert http.delete(f"/threads/{sick}").status_code == 204
+    assert server.server_pid == pid
+
+
 def test_what_is_kept_elsewhere_is_there_after_a_restart(
     server_factory: Factory, tmp_path: Path, postgres: PostgresServer
 ) -> None:

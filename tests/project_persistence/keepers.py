@@ -66,6 +66,31 @@ class Counting(InMemorySaver):
         await super().adelete_thread(thread_id)
 
 
+class Unwell(Counting):
+    """Fails on threads whose state is marked as sick, from then on whatever it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sick: set[str] = set()
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        if checkpoint["channel_values"].get("mark") == "sick":
+            self.sick.add(config["configurable"]["thread_id"])
+        self._fail(config)
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def aget_tuple(self, config: Any) -> Any:
+        self._fail(config)
+        return await super().aget_tuple(config)
+
+    def _fail(self, config: Any) -> None:
+        if config["configurable"]["thread_id"] in self.sick:
+            raise RuntimeError("the backend is away")
+
+
+unwell_saver = Unwell()
+
+
 class Complete(Counting):
     """With the optional methods."""
 
