@@ -5,6 +5,7 @@ A saver must have `aput`, `aput_writes`, `aget_tuple`, `alist` and `adelete_thre
 without `aprune` no thread pruned: to delete a thread and put the rest of it again would lose it in a crash.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any, Final, cast
@@ -18,6 +19,8 @@ from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
 from robyn_server.storage.checkpoint_rows import Place
 from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.named_object import Named, open_named
+
+logger = logging.getLogger(__name__)
 
 REQUIRED: Final = ("aput", "aput_writes", "aget_tuple", "alist", "adelete_thread")
 NEEDED_FOR: Final[dict[Upkeep, tuple[str, str]]] = {
@@ -121,11 +124,13 @@ async def open_custom_checkpoints(
             f"{named.place} gives a {type(saver).__name__}, which lacks {', '.join(missing)}: this server needs them."
         )
     checkpoints = CustomCheckpoints(saver)
-    for upkeep in needs:
+    for upkeep in NEEDED_FOR:
         try:
             checkpoints.check(upkeep)
         except NotSupported as refusal:
-            raise StartupError(f"{refusal.message} Change the settings that ask for it.") from refusal
+            if upkeep in needs:
+                raise StartupError(f"{refusal.message} Change the settings that ask for it.") from refusal
+            logger.warning("%s", refusal.message)
     return checkpoints
 
 

@@ -98,10 +98,18 @@ def test_a_plain_saver_and_store(server_factory: Factory, tmp_path: Path) -> Non
             http.post(f"/threads/{thread_id}/runs", json=rollback),
             http.delete(f"/threads/{thread_id}/runs/{run_id}"),
             http.post(f"/threads/{thread_id}/runs/{run_id}/cancel", params={"action": "rollback"}),
-            http.post("/runs/crons", json={**rollback, "schedule": "0 0 1 1 *"}),
+            http.post(f"/threads/{thread_id}/runs/crons", json={**rollback, "schedule": "0 0 1 1 *"}),
         ):
             assert refused.status_code == 501, refused.text
             assert "adelete_for_runs" in refused.json()["detail"]
+        # On threads of their own there is nothing to undo.
+        stateless = http.post("/runs/crons", json={**rollback, "schedule": "0 0 1 1 *"})
+        stateless.raise_for_status()
+        cron = http.post(
+            f"/threads/{thread_id}/runs/crons", json={"assistant_id": "remembers", "schedule": "0 0 1 1 *"}
+        ).json()["cron_id"]
+        changed = http.patch(f"/runs/crons/{cron}", json={"multitask_strategy": "rollback"})
+        assert changed.status_code == 501
         keep = {"thread_ids": [thread_id], "strategy": "keep_latest"}
         for refused in (
             http.post("/threads/prune", json=keep),
@@ -118,6 +126,7 @@ def test_a_plain_saver_and_store(server_factory: Factory, tmp_path: Path) -> Non
         assert f"deleted {copied}" in journal.read_text()
     server.stop()
     assert "store closed" in journal.read_text()
+    assert "Counting has no adelete_for_runs: runs cannot be rolled back" in server.output()
     assert not list(server.data_dir.glob("checkpoints.db*"))
 
 
