@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 from robyn_server import environment, garbage, runtime
-from robyn_server.app import open_application, surfaces
+from robyn_server.app import Project, open_application, surfaces
 from robyn_server.auth.sealing import Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner
@@ -26,6 +26,7 @@ from robyn_server.storage.opening import describe
 from robyn_server.storage.opening import migrate as bring_up_to_date
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
+from robyn_server.web.route_table import RouteTable
 from robyn_server.web.server import run_server
 
 logger = logging.getLogger(__name__)
@@ -92,18 +93,22 @@ def prepare(settings: Settings) -> runtime.Prepared:
 
 def check(overrides: Overrides) -> int:
     """Print what loads and what does not; 1 when something that is needed does not."""
-    report = check_graphs(configured(overrides).config_path)
+    report = check_graphs(configured(overrides).config_path, os.environ)
     for line in report.lines:
         say(line)
     return 0 if report.ok else 1
 
 
 def routes(overrides: Overrides) -> int:
-    """Print the table of routes."""
-    prefix = configured(overrides).mount_prefix
-    served = surfaces(Metrics(slots=0), lambda: False, StreamTickets(Sealer(b"opens nothing")))
+    """Print the table of routes, as the project's section `http` leaves it. Raises `StartupError`."""
+    settings = configured(overrides)
+    section = environment.read_sources(settings.config_path, os.environ).section("http")
+    project = Project(HttpSection.read(section, settings.cors_config), settings.mount_prefix)
+    tickets = StreamTickets(Sealer(b"opens nothing"))
+    served = surfaces(Metrics(slots=0), lambda: False, tickets, project)
     table = sorted(
-        (prefix + route.path, route.method, route.summary) for one in served for route in one.routes
+        (place.path, place.route.method, place.route.summary)
+        for place in RouteTable(served, project.prefix).places
     )
     width = max(len(path) for path, _, _ in table)
     for path, method, summary in table:

@@ -96,7 +96,7 @@ class Settings:
     ring_bytes: int = 256 << 20
     spill_bytes: int = 1 << 30
     durability_full: bool = False
-    checkpoint_pickle_fallback: bool = True
+    checkpoint_pickle_fallback: bool | None = None
     database_uri: str | None = field(default=None, repr=False)
     database_connections: int = 16
     redis_uri: str | None = field(default=None, repr=False)

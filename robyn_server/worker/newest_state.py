@@ -19,6 +19,18 @@ async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None)
     `checkpoint_id` is the newest one where the caller knows it."""
     if run.temporary:
         return None
+    try:
+        return await _state_of(parts, run, checkpoint_id)
+    except (DomainError, OSError):
+        raise
+    except Exception:
+        # A factory, or a saver of the project's own, may fail here as it did in the run; the run's end must be recorded
+        # all the same.
+        logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
+        return None
+
+
+async def _state_of(parts: Parts, run: Run, checkpoint_id: str | None) -> StateOutcome | None:
     saver = parts.storage.checkpoints.saver()
     config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
     if checkpoint_id is None:
@@ -30,18 +42,7 @@ async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None)
     # in an unfinished step would be applied to it, and what a failed run was given would fail again.
     config["configurable"]["checkpoint_id"] = checkpoint_id
     admitted: RunnableConfig = {"configurable": dict(run.kwargs["config"]["configurable"])}
-    try:
-        async with parts.graphs.open(
-            run.graph_id,
-            admitted,
-            checkpointer=saver,
-            store=store_of_run(parts, run),
-            purpose="threads.read",
-        ) as graph:
-            return state_outcome(await graph.aget_state(config))
-    except (DomainError, OSError):
-        raise
-    except Exception:
-        # A factory may fail here as it did in the run; the run's end must be recorded all the same.
-        logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
-        return None
+    async with parts.graphs.open(
+        run.graph_id, admitted, checkpointer=saver, store=store_of_run(parts, run), purpose="threads.read"
+    ) as graph:
+        return state_outcome(await graph.aget_state(config))

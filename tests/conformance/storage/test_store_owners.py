@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langgraph.store.base import BaseStore, GetOp, PutOp, SearchOp
+from langgraph.store.memory import InMemoryStore
 
 from robyn_server.settings import Settings
 from robyn_server.storage import postgres as on_postgres
@@ -14,6 +15,8 @@ from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.sqlite_db import connect
 from robyn_server.storage.store import STEPS, STORE_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.store_fence import FencedStore
+from robyn_server.storage.store_rows import owners
 from tests.conformance.storage.test_store_vectors import WORDS, bag_of_words
 from tests.postgres_server import PostgresServer
 
@@ -139,8 +142,11 @@ OLD = (
 )
 
 
+OWNERS_STEP = STEPS.index(owners)
+
+
 async def test_a_store_from_before_owners_is_nobodys(tmp_path: Path) -> None:
-    bring_up_to_date(tmp_path / STORE_FILE, STEPS[:1])
+    bring_up_to_date(tmp_path / STORE_FILE, STEPS[:OWNERS_STEP])
     db = connect(tmp_path / STORE_FILE)
     for statement in OLD:
         db.execute(statement.format(ann=ANN, now="1.0"))
@@ -156,7 +162,7 @@ async def test_so_is_one_on_postgresql(postgres: PostgresServer, tmp_path: Path)
     for statement in (
         "DROP INDEX namespace_owner",
         "ALTER TABLE namespace DROP COLUMN owner",
-        "DELETE FROM store_schema_version WHERE version = 2",
+        f"DELETE FROM store_schema_version WHERE version > {OWNERS_STEP}",
         *(old.format(ann=ANN, now="now()") for old in OLD),
     ):
         postgres.execute(statement, "unowned")
@@ -170,3 +176,25 @@ async def check_old(ann: BaseStore, everybody: BaseStore) -> None:
     assert await values(everybody) == [1, 2]
     await ann.aput(("memories",), "k", {"v": 3})
     assert sorted(await values(everybody)) == [1, 2, 3]
+
+
+async def test_a_store_that_knows_no_owners_is_fenced_in() -> None:
+    theirs = InMemoryStore()
+    ann, eve = FencedStore(theirs, ANN), FencedStore(theirs, "eve")
+    await ann.aput((ANN, "notes"), "k", {"v": 1})
+    await theirs.aput(("memories",), "k", {"v": 2})
+    await asyncio.to_thread(eve.put, ("eve", "notes"), "k", {"v": 3})
+    for store, owner, mine in ((ann, ANN, 1), (eve, "eve", 3)):
+        assert await values(store) == await values(store, owner) == [mine]
+        assert (
+            await store.alist_namespaces()
+            == await store.alist_namespaces(prefix=("*",))
+            == [(owner, "notes")]
+        )
+    for foreign in (ANN, "memories"):
+        assert await values(eve, foreign) == await eve.alist_namespaces(prefix=(foreign,)) == []
+        for refused in (eve.aput((foreign,), "k", {}), eve.adelete((foreign, "notes"), "k")):
+            with pytest.raises(PermissionError, match="begin with your own user id"):
+                await refused
+    assert await value(eve, (ANN, "notes")) is None
+    assert await value(ann, (ANN, "notes")) == ((ANN, "notes"), 1)
