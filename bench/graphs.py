@@ -57,7 +57,11 @@ async def _speak(state: MessagesState) -> dict[str, Any]:
 
 
 async def _speak_slowly(state: MessagesState) -> dict[str, Any]:
-    return {"messages": [await TokenModel(count=50, pause=PAUSE).ainvoke(state["messages"][-1:])]}
+    # Streamed also where nobody asks for messages: the pauses are the point.
+    model = TokenModel(count=50, pause=PAUSE)
+    return {
+        "messages": [AIMessage("".join([part.text async for part in model.astream(state["messages"][-1:])]))]
+    }
 
 
 echo = StateGraph(MessagesState).add_node("agent", _answer).add_edge(START, "agent").compile()

@@ -17,9 +17,9 @@ def census_of(dialect: Dialect, now: datetime) -> Transition[Census]:
         (max(0, pending - 1 - pending // 2),),
     )
     ((running, workers),) = yield (
-        "SELECT count(*), count(DISTINCT CASE WHEN lease_until > ? THEN worker_id END)"
+        f"SELECT count(*), count(DISTINCT CASE WHEN lease_until > {dialect.now} THEN worker_id END)"
         f" FROM run WHERE status = '{RUNNING}'",
-        (dialect.moment(now),),
+        (),
     )
 
     def waited(raw: object) -> float:

@@ -75,3 +75,12 @@ def test_nodes_count_requests_together_and_pass_them_while_redis_is_away(nodes: 
         assert "Requests pass without a limit" in servers[0].output()
     finally:
         redis.end()
+
+
+def test_nodes_without_the_shared_key_warn_or_refuse(nodes: Nodes) -> None:
+    del nodes.environ["SECRET_KEY"]
+    alone = nodes.api()
+    assert "SECRET_KEY is not set: other servers" in alone.output()
+    for node in (nodes.unstarted("worker"), nodes.unstarted("serve", "--no-worker")):
+        node.launch()
+        until(lambda node=node: "needs SECRET_KEY" in node.output(), "it does not refuse")
