@@ -67,6 +67,7 @@ def test_nodes_count_requests_together_and_pass_them_while_redis_is_away(nodes: 
         refused = [answer for answer in seen if answer.status_code == 429]
         # A minute of the clock may have ended meanwhile.
         assert len(refused) >= 6 and seen[0].status_code == 200
+        assert seen[0].json()["host"] == seen[1].json()["host"]
         assert [
             httpx.get(f"{one.url}{path}").status_code for one in servers for path in ("/ok", "/metrics")
         ] == ([200] * 4)

@@ -104,8 +104,10 @@ class System:
 
 
 def deployment_id(engine: Engine, what: str) -> str:
-    """An id that stays the same for one data directory: clients key their deployments by it."""
-    return str(uuid.uuid5(ASSISTANT_NAMESPACE, f"{what}:{engine.parts.settings.data_dir.resolve()}"))
+    """An id that stays the same for one data directory, or one shared database: clients key their deployments by it."""
+    storage = engine.parts.storage
+    place = storage.description if storage.shared else engine.parts.settings.data_dir.resolve()
+    return str(uuid.uuid5(ASSISTANT_NAMESPACE, f"{what}:{place}"))
 
 
 def _naming_graphs(document: JsonObject, graph_ids: tuple[str, ...]) -> JsonObject:
