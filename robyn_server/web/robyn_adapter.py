@@ -232,6 +232,7 @@ def _read(raw: RobynRequest) -> Request:
         None,  # type: ignore[arg-type] # the dispatcher gives it before any handler runs
         request_id=request_id,
         base_url=f"{scheme}://{headers.get('host', 'localhost')}",
+        client=raw.ip_addr or "",
         received_ms=time.time_ns() // 1_000_000,
         **_multipart(raw, headers),
     )
