@@ -5,10 +5,12 @@ import logging
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from robyn_server.storage.message_serializer import MessageSerializer
+
 
 def checkpoint_serializer(pickle_fallback: bool = True) -> SerializerProtocol:
-    """The serializer of checkpoints: LangGraph's default, which loads the types of the graphs' own state
-    (dataclasses, pydantic models).
+    """The serializer of checkpoints: LangGraph's default, quicker with messages. It loads the types of the graphs' own
+    state (dataclasses, pydantic models).
 
     With `pickle_fallback` a value that msgpack refuses, such as a class or a data frame, is pickled, so that a
     run that holds one goes on as it does on the reference. Whoever can write to the database could then run code
@@ -20,7 +22,7 @@ def checkpoint_serializer(pickle_fallback: bool = True) -> SerializerProtocol:
     operator to do what only the graph's author could.
     """
     logging.getLogger(JsonPlusSerializer.__module__).addFilter(_is_not_unregistered_type)
-    return JsonPlusSerializer(pickle_fallback=pickle_fallback)
+    return MessageSerializer(pickle_fallback=pickle_fallback)
 
 
 def _is_not_unregistered_type(record: logging.LogRecord) -> bool:
