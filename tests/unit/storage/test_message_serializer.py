@@ -42,6 +42,7 @@ def changed(message: BaseMessage, **fields: Any) -> BaseMessage:
 
 
 CALL = {"name": "add", "args": {"a": 1, "deep": {"b": [1, None, 2.5]}}, "id": "c1", "type": "tool_call"}
+INVALID = {"name": "f", "args": "{", "id": "i", "error": None, "type": "invalid_tool_call"}
 RAW_CALL = {"id": "c9", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 
 LISTS: list[list[Any]] = [
@@ -51,7 +52,7 @@ LISTS: list[list[Any]] = [
     [AIMessage("", tool_calls=[CALL], response_metadata={"model_name": "m", "logprobs": None})],
     [AIMessage("", additional_kwargs={"tool_calls": [RAW_CALL]})],
     [changed(AIMessage("late"), additional_kwargs={"tool_calls": [RAW_CALL]})],
-    [AIMessage("x", invalid_tool_calls=[{"name": "f", "args": "{", "id": "i", "error": None, "type": "invalid_tool_call"}])],
+    [AIMessage("x", invalid_tool_calls=[INVALID])],
     [
         AIMessage(
             "x",
