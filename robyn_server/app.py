@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from robyn_server import __version__
 from robyn_server.auth.tickets import StreamTickets
+from robyn_server.events.counters import InProcessCounters
 from robyn_server.graphs.config_file import GraphSpec
 from robyn_server.graphs.loader import load
 from robyn_server.observability.metrics import Metrics
 from robyn_server.resources.types import JsonObject
 from robyn_server.runtime import Prepared, open_runtime
+from robyn_server.settings import Settings, is_shared
 from robyn_server.surfaces import a2a, collections, langgraph, mcp
 from robyn_server.surfaces.sign_in.routes import SignIn
 from robyn_server.surfaces.system.routes import System
@@ -18,6 +20,7 @@ from robyn_server.web.application import Application
 from robyn_server.web.authentication import QueryCredentials
 from robyn_server.web.http_section import HttpSection
 from robyn_server.web.openapi import document, joined, secured
+from robyn_server.web.rate_limit import RateLimit
 from robyn_server.web.routing import Surface
 
 if TYPE_CHECKING:
@@ -77,9 +80,13 @@ async def open_application(prepared: Prepared, http: HttpSection) -> Application
 
     tickets = runtime.parts.tickets
 
+    limit = rate_limit(prepared.settings)
+
     async def close() -> None:
         if custom:
             await custom.stop()
+        if limit:
+            await limit.close()
         await runtime.close()
 
     return Application(
@@ -90,9 +97,23 @@ async def open_application(prepared: Prepared, http: HttpSection) -> Application
         close=close,
         metrics=runtime.metrics,
         logged_headers=http.logging_headers,
+        rate_limit=limit,
+        shared=is_shared(prepared.settings),
         custom=custom,
         query_credentials=QueryCredentials(tickets, prepared.settings.allow_query_token),
     )
+
+
+def rate_limit(settings: Settings) -> RateLimit | None:
+    """The limit of requests, counted by all servers together where they share a Redis."""
+    if settings.rate_limit is None:
+        return None
+    if not is_shared(settings) or settings.redis_uri is None:
+        return RateLimit(InProcessCounters(), settings.rate_limit)
+    # As in `runtime.open_events`.
+    from robyn_server.events.redis_counters import RedisCounters  # noqa: PLC0415
+
+    return RateLimit(RedisCounters(settings.redis_uri), settings.rate_limit)
 
 
 def load_custom(prepared: Prepared, http: HttpSection) -> "CustomApp | None":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from robyn_server import environment, garbage, runtime
+from robyn_server import __version__, environment, garbage, runtime
 from robyn_server.app import Project, open_application, surfaces
 from robyn_server.auth.sealing import Sealer
 from robyn_server.auth.tickets import StreamTickets
@@ -19,15 +19,18 @@ from robyn_server.errors import StartupError, Unavailable
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
-from robyn_server.settings import Settings, check_shared, read_settings
+from robyn_server.settings import Settings, check_shared, is_shared, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
 from robyn_server.storage.opening import describe
 from robyn_server.storage.opening import migrate as bring_up_to_date
+from robyn_server.surfaces.system.routes import System
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
 from robyn_server.web.route_table import RouteTable
+from robyn_server.web.routing import Handler
 from robyn_server.web.server import run_server
+from robyn_server.web.worker_listener import WorkerListener
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,11 @@ Overrides = Mapping[str, str]
 def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     """Serve until told to stop; `ready` is called once the port is bound. Raises `StartupError` before that."""
     settings = configured(overrides)
+    if is_shared(settings) and settings.secret_key is None:
+        logger.warning(
+            "SECRET_KEY is not set: other servers on this database cannot open what this one seals, the secrets of"
+            " runs and stream tickets. Set the same for all."
+        )
     listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
     # Held until this process ends, by whatever end.
     hold_data_dir(settings.data_dir)
@@ -72,15 +80,26 @@ async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = await runtime.open_runtime(prepared)
+    listener = WorkerListener(running.engine, watched(running))
     try:
         await running.start()
+        if prepared.settings.worker_port is not None:
+            address = listening.resolve(prepared.settings.host)
+            await listener.start(address, prepared.settings.worker_port)
         garbage.collect_what_is_new()
         ready()
         logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
         await stop.wait()
         await running.drain()
     finally:
+        listener.close()
         await running.close()
+
+
+def watched(running: runtime.Runtime) -> dict[str, Handler]:
+    """What a worker answers to those who watch it, by path."""
+    system = System(running.metrics, lambda _: {}, lambda: running.draining, __version__)
+    return {"/ok": system.ok, "/metrics": system.numbers}
 
 
 def prepare(settings: Settings) -> runtime.Prepared:
@@ -157,8 +176,7 @@ def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     """Say that the server is ready: to a person, or as one log line where machines read."""
     storage = describe(settings)
     if settings.database_uri is not None:
-        shared = settings.redis_uri is not None
-        storage += ", events in Redis" if shared else ", events in this process: one server only"
+        storage += ", events in Redis" if is_shared(settings) else ", events in this process: one server only"
     if settings.log_format == "json":
         logger.info("Ready", extra={"address": settings.own_url, "graphs": graph_ids, "storage": storage})
         return

@@ -172,8 +172,12 @@ class Runs(RunCreation):
             self._parts.notifier.run_queued()
         return result in ("requested", "ended")
 
-    async def cancel_disconnected(self, run: Run) -> None:
-        """The client of the creating stream has gone, and asked for this."""
+    async def cancel_disconnected(self, thread_id: str, run_id: str) -> None:
+        """The client of the creating stream has gone, and asked for this. (By ids: an open stream keeps what it is
+        called with in memory.)"""
+        run = await self._parts.storage.runs.get(run_id, thread_id)
+        if run is None:
+            return
         reason = "client disconnected from the run stream (on_disconnect=cancel)"
         await self._cancel_one(run, "interrupt", reason)
 

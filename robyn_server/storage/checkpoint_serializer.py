@@ -10,6 +10,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from robyn_server.errors import StartupError
 from robyn_server.resources.types import Json
+from robyn_server.storage.message_serializer import MessageSerializer
 
 ALLOWED = ("allowed_json_modules", "allowed_msgpack_modules")
 
@@ -41,8 +42,8 @@ class SerdeOptions:
 
 
 def checkpoint_serializer(options: SerdeOptions | None = None) -> SerializerProtocol:
-    """The serializer of checkpoints: LangGraph's default, which loads the types of the graphs' own state
-    (dataclasses, pydantic models).
+    """The serializer of checkpoints: LangGraph's default, quicker with messages. It loads the types of the graphs' own
+    state (dataclasses, pydantic models).
 
     With `pickle_fallback` a value that msgpack refuses, such as a class or a data frame, is pickled, so that a
     run that holds one goes on as it does on the reference. Whoever can write to the database could then run code
@@ -55,7 +56,7 @@ def checkpoint_serializer(options: SerdeOptions | None = None) -> SerializerProt
     """
     options = options or SerdeOptions()
     logging.getLogger(JsonPlusSerializer.__module__).addFilter(_is_not_unregistered_type)
-    return JsonPlusSerializer(pickle_fallback=options.pickle_fallback, **options.allowed)
+    return MessageSerializer(pickle_fallback=options.pickle_fallback, **options.allowed)
 
 
 def _allowed(value: Json, name: str, place: str) -> Any:

@@ -20,6 +20,7 @@ from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.page import Page
 from robyn_server.resources.run import (
     CancelOutcome,
+    Census,
     EndedRun,
     Ending,
     Finished,
@@ -199,6 +200,9 @@ class RunQueue(Protocol):
 
     async def next_due(self) -> datetime | None:
         """When the next pending run that nothing blocks becomes due."""
+
+    async def census(self, now: datetime) -> Census:
+        """What waits and what runs, wherever."""
 
 
 class CronRows(Protocol):

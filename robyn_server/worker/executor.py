@@ -190,6 +190,8 @@ class Executor:
             job.saver = None
             return Ending(None, error, state=await self._state(job))
         if failure is None:
+            if job.saver is not None:
+                job.saver.over = True
             return Ending("success", state=await self._state(job))
         if isinstance(stop, CancelRequested):
             error = {"error": "UserInterrupt", "message": stop.reason}
@@ -202,7 +204,7 @@ class Executor:
         return Ending("error", error, error, await self._state(job))
 
     async def _state(self, job: Job) -> StateOutcome | None:
-        return await newest_state(self._parts, job.run, job.saver.newest if job.saver is not None else None)
+        return await newest_state(self._parts, job.run, job.saver)
 
     async def _record(self, job: Job, ending: Ending, mapper: Mapper) -> None:
         run, parts = job.run, self._parts

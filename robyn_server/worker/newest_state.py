@@ -9,18 +9,19 @@ from robyn_server.engine.snapshots import state_outcome
 from robyn_server.errors import DomainError
 from robyn_server.resources.run import Run
 from robyn_server.resources.thread import StateOutcome
+from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.run_caller import store_of_run
 
 logger = logging.getLogger(__name__)
 
 
-async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None) -> StateOutcome | None:
+async def newest_state(parts: Parts, run: Run, stored: GuardedSaver | None = None) -> StateOutcome | None:
     """What the thread's row shall repeat; None when the thread has no checkpoint, or none that can be read.
-    `checkpoint_id` is the newest one where the caller knows it."""
+    `stored` is what the run has put its checkpoints through, where the caller has it."""
     if run.temporary:
         return None
     try:
-        return await _state_of(parts, run, checkpoint_id)
+        return await _state_of(parts, run, stored)
     except (DomainError, OSError):
         raise
     except Exception:
@@ -30,8 +31,9 @@ async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None)
         return None
 
 
-async def _state_of(parts: Parts, run: Run, checkpoint_id: str | None) -> StateOutcome | None:
-    saver = parts.storage.checkpoints.saver()
+async def _state_of(parts: Parts, run: Run, stored: GuardedSaver | None) -> StateOutcome | None:
+    saver = stored or parts.storage.checkpoints.saver()
+    checkpoint_id = stored.newest if stored is not None else None
     config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
     if checkpoint_id is None:
         found = await saver.aget_tuple(config)
