@@ -8,7 +8,7 @@ from robyn_server.surfaces.collections.documents import (
     found_document,
     read_documents,
 )
-from robyn_server.web.routing import Reply, Request, Route
+from robyn_server.web.routing import Reply, Request, Route, Shown
 
 TAGS = ("Collections",)
 USUAL_LIMIT = 10
@@ -101,17 +101,22 @@ def _number(request: Request, name: str, default: int) -> int:
 
 ONE = "/collections/{collection_id}"
 DOCUMENTS = f"{ONE}/documents"
+BAD = {400: ("Nothing to read in it", Shown("ErrorDetail"))}
 ROUTES = (
     Route("POST", "/collections", create_collection, "CollectionCreate", summary="Create Collection", tags=TAGS,
-          returns="Collection"),
-    Route("GET", "/collections", list_collections, summary="List Collections", tags=TAGS),
+          returns="Collection", status=201),
+    Route("GET", "/collections", list_collections, summary="List Collections", tags=TAGS, returns="Collections"),
     Route("GET", ONE, get_collection, summary="Get Collection", tags=TAGS, returns="Collection"),
     Route("PATCH", ONE, update_collection, "CollectionUpdate", summary="Update Collection", tags=TAGS,
           returns="Collection"),
-    Route("DELETE", ONE, delete_collection, summary="Delete Collection", tags=TAGS),
-    Route("POST", DOCUMENTS, upload_documents, summary="Upload Documents", tags=TAGS),
-    Route("GET", DOCUMENTS, list_documents, summary="List Documents", tags=TAGS,
+    Route("DELETE", ONE, delete_collection, summary="Delete Collection", tags=TAGS, status=204),
+    Route("POST", DOCUMENTS, upload_documents, summary="Upload Documents", tags=TAGS,
+          shown_body=Shown("DocumentUpload", "multipart/form-data"), returns="DocumentsAdded",
+          other_answers=BAD),
+    Route("GET", DOCUMENTS, list_documents, summary="List Documents", tags=TAGS, returns="Documents",
           query=(("limit", "integer"), ("offset", "integer"))),
-    Route("DELETE", f"{DOCUMENTS}/{{document_id}}", delete_document, summary="Delete Document", tags=TAGS),
-    Route("POST", f"{DOCUMENTS}/search", search_documents, "DocumentSearch", summary="Search Documents", tags=TAGS),
+    Route("DELETE", f"{DOCUMENTS}/{{document_id}}", delete_document, summary="Delete Document", tags=TAGS,
+          returns="Success"),
+    Route("POST", f"{DOCUMENTS}/search", search_documents, "DocumentSearch", summary="Search Documents", tags=TAGS,
+          returns="FoundDocuments"),
 )  # fmt: skip
