@@ -13,6 +13,8 @@ from robyn_server.web.routing import Reply, Request, Route, Shown
 TAGS = ("Collections",)
 USUAL_LIMIT = 10
 LARGEST_LIMIT = 100
+LARGEST_OFFSET = 2**53
+"""What a database can still count to, with the limit on top."""
 
 
 async def create_collection(request: Request) -> Reply:
@@ -67,7 +69,7 @@ async def upload_documents(request: Request) -> Reply:
 async def list_documents(request: Request) -> Reply:
     """List the files of a collection."""
     limit = min(max(_number(request, "limit", USUAL_LIMIT), 1), LARGEST_LIMIT)
-    offset = max(_number(request, "offset", 0), 0)
+    offset = min(max(_number(request, "offset", 0), 0), LARGEST_OFFSET)
     files = await request.engine.collections.files(_id(request), limit=limit, offset=offset)
     return Reply.json([file_document(_id(request), file) for file in files])
 

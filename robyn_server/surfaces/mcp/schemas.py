@@ -18,10 +18,10 @@ def message(properties: JsonObject, required: Sequence[str]) -> JsonObject:
     }
 
 
-def request(method: str, params: JsonObject) -> JsonObject:
+def request(method: str, params: JsonObject, *required: str) -> JsonObject:
     """A request of one method."""
     fields: JsonObject = {"id": ID, "method": {"type": "string", "enum": [method]}, "params": params}
-    return message(fields, ("id", "method"))
+    return message(fields, ("id", "method", *required))
 
 
 INITIALIZE: JsonObject = {
@@ -53,7 +53,7 @@ SCHEMAS: Mapping[str, Json] = {
             request("initialize", INITIALIZE),
             request("ping", {"type": "object"}),
             request("tools/list", PAGE),
-            request("tools/call", CALL),
+            request("tools/call", CALL, "params"),
             message({"method": {"type": "string"}, "params": {"type": "object"}}, ("method",)),
             message({"id": ID, "result": {"type": "object"}}, ("id", "result")),
         ],

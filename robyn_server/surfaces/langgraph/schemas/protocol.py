@@ -26,7 +26,8 @@ def command(method: str, params: JsonObject) -> JsonObject:
         "method": choice(method),
         "params": params,
     }
-    return body(fields, "id", "method")
+    needed = ["params"] if "required" in params or "anyOf" in params else []
+    return body(fields, "id", "method", *needed)
 
 
 CHANNEL_LIST = array(ref("ProtocolChannel"), "What to see.", minItems=1)
