@@ -62,6 +62,8 @@ class Wanted(Generic[Item]):
     descending: bool = True
     oldest_first: bool = False
     """How ties are broken: whichever the direction by the time of creation, or in the same direction by the id."""
+    hidden: str = ""
+    """SQL after IN: ids that nobody sees. Asked apart from the conditions, for it needs nothing but the id."""
     test: Callable[[Item], bool] | None = None
     """A condition that SQL cannot say."""
 
@@ -190,6 +192,8 @@ def _source(
 def _walk(wanted: Wanted[Any], needs: Needs) -> _Source:
     """Every row of the table is looked at, in whatever order is asked for."""
     where, parameters = [sql for sql, _ in wanted.conditions], _values(wanted)
+    if wanted.hidden:
+        where.append(f"{wanted.key} NOT IN {wanted.hidden}")
     if needs != EVERYTHING:
         probed, more = needs.probe(wanted.key)
         where, parameters = [*where, probed], [*parameters, *more]
@@ -201,9 +205,10 @@ def _walk(wanted: Wanted[Any], needs: Needs) -> _Source:
 def _drive(wanted: Wanted[Any], needs: Needs, sizes: Sizes, *, joined: bool) -> _Source:
     """Only the rows that the index names are looked at."""
     ids, parameters = needs.ids(sizes)
+    seen = [f"d.id NOT IN {wanted.hidden}"] if wanted.hidden else []
     if not joined:
-        return _Source(f"({ids}) d", parameters)
-    where = [f"{wanted.key} = d.id", *(sql for sql, _ in wanted.conditions)]
+        return _Source(f"({ids}) d{' WHERE ' if seen else ''}{''.join(seen)}", parameters)
+    where = [f"{wanted.key} = d.id", *seen, *(sql for sql, _ in wanted.conditions)]
     # CROSS JOIN keeps SQLite from turning the loops round.
     return _Source(
         f"({ids}) d CROSS JOIN {wanted.kind} t WHERE {' AND '.join(where)}",
