@@ -184,4 +184,7 @@ async def test_a_thread_that_is_leaving_is_hidden(storage: Storage) -> None:
         # One whose time is over is shown until it is swept.
         assert [thread.thread_id for thread in (await storage.threads.search(query)).items] == ["t2"]
         assert await storage.threads.count(query) == 1
-    assert {one.thread_id for one in await storage.threads.expired(now() + timedelta(minutes=1), 9)} == {"t1", "t2"}
+    assert {one.thread_id for one in await storage.threads.expired(now() + timedelta(minutes=1), 9)} == {
+        "t1",
+        "t2",
+    }
