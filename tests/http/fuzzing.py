@@ -121,8 +121,13 @@ class Fuzzer:
 
     def run(self, kind: Kind, examples: int, *, repeatable: bool) -> None:
         """So many requests to every operation."""
+        scene: Scene | None = None
         for operation in self.operations:
-            self._attack(operation, kind, Scene.of(self._client), examples, repeatable)
+            scene = scene or Scene.of(self._client)
+            self._attack(operation, kind, scene, examples, repeatable)
+            if operation.method.upper() != "GET":
+                # Who knows what is left of it.
+                scene = None
 
     def _attack(self, operation: Any, kind: Kind, scene: Scene, examples: int, repeatable: bool) -> None:
         @settings(

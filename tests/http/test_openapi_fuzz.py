@@ -36,15 +36,14 @@ def fuzzer(request: pytest.FixtureRequest, server_factory: START, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("fuzzer", "examples"), [("open", 10), ("guarded", 3), ("mounted", 3)], indirect=["fuzzer"]
+    ("fuzzer", "examples"), [("open", 10), ("guarded", 2), ("mounted", 2)], indirect=["fuzzer"]
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_request_breaks_the_server(fuzzer: Fuzzer, kind: Kind, examples: int) -> None:
     fuzzer.run(kind, examples, repeatable=True)
     assert not fuzzer.complaints, "\n".join(fuzzer.complaints)
-    # Most operations are reached with a body or an id that means something.
-    done = {label for label, status in fuzzer.answers if status < 400}
-    assert len(done) > 0.7 * len(fuzzer.operations)
+    assert {label for label, _ in fuzzer.answers} == {operation.label for operation in fuzzer.operations}
+    assert len({label for label, status in fuzzer.answers if status < 400}) > 20
 
 
 @pytest.mark.soak

@@ -148,15 +148,15 @@ async def test_a_thread_stream(server: ServerProcess, sdk_calls: object) -> None
 
 def test_a_thread_stream_of_the_sync_client(server: ServerProcess, sdk_calls: object) -> None:
     with server.sync_sdk() as client:
-        with client.threads.stream(assistant_id="talk") as stream:
+        with client.threads.stream(assistant_id="storyteller") as stream:
             drawing = stream.agent.get_tree(xray=True)
-            assert "talk" in {node["id"] for node in drawing["nodes"]}
+            assert "ending" in {node["id"] for node in drawing["nodes"]}
             everything, values = stream.events, stream.subscribe(["values"])
-            stream.run.start(input=SAY)
-            # A subscription of this client begins when it is read.
+            stream.run.start(input={**SAY, "pause": 0.05})
+            # A subscription of this client begins when it is read, so the run takes a while.
             assert next(values)["method"] == "values"
             assert next(everything)["type"] == "event"
-            assert stream.output["messages"][-1]["content"][0]["text"] == SENTENCE
+            assert stream.output["messages"][-1]["id"] == "ending"
         with client.threads.stream(assistant_id="steps") as stream:
             both = stream.interleave_projections(["values", "messages"])
             stream.run.start(input=EMPTY)
