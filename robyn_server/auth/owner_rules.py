@@ -11,7 +11,14 @@ from typing import Any
 
 from robyn_server.auth.interfaces import Resource
 from robyn_server.errors import Forbidden
-from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
+from robyn_server.resources.metadata_filter import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Equals,
+    MetadataFilter,
+    Passes,
+)
 from robyn_server.resources.types import JsonObject
 
 CRUD = frozenset({"create", "read", "update", "delete", "search"})
@@ -21,6 +28,14 @@ ACTIONS: Mapping[str, frozenset[str]] = {
     "crons": CRUD,
     "store": frozenset({"put", "get", "search", "delete", "list_namespaces"}),
 }
+
+
+def _has_no_owner(metadata: Mapping[str, Any]) -> bool:
+    return "owner" not in metadata
+
+
+SYSTEM = AllOf((Equals("created_by", "system"), Passes(_has_no_owner)))
+"""A user may write `created_by: system` into his own assistant; it then has an owner and stays his."""
 
 
 def owner_rule(identity: str, resource: Resource, action: str, value: JsonObject) -> MetadataFilter:
@@ -34,7 +49,7 @@ def owner_rule(identity: str, resource: Resource, action: str, value: JsonObject
     elif action == "update" and isinstance(value.get("metadata"), dict):
         _stamp(value, identity)
     if resource == "assistants" and action in ("read", "search"):
-        return MetadataFilter({}, lambda row: row.get("owner") == identity or _is_system(row))
+        return MetadataFilter({}, AnyOf((Equals("owner", identity), SYSTEM)))
     return MetadataFilter({"owner": identity})
 
 
@@ -43,8 +58,3 @@ def _stamp(value: JsonObject, identity: str) -> None:
     if not isinstance(metadata, dict):
         metadata = value["metadata"] = {}
     metadata["owner"] = identity
-
-
-def _is_system(metadata: Mapping[str, Any]) -> bool:
-    # A user may write `created_by: system` into his own assistant; it then has an owner and stays his.
-    return metadata.get("created_by") == "system" and "owner" not in metadata

@@ -75,7 +75,10 @@ class ThreadRows(Protocol):
     async def create(self, new: NewThread) -> Thread | None:
         """The new thread, None when the id is taken."""
 
-    async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None: ...
+    async def get(
+        self, thread_id: str, visible: MetadataFilter = EVERYTHING, *, leaving: bool = False
+    ) -> Thread | None:
+        """The thread; one that is being deleted only with `leaving`. Searches and counts never see such."""
 
     async def patch(
         self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING

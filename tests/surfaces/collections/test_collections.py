@@ -177,6 +177,8 @@ def test_a_long_file_is_cut_into_pieces_and_goes_as_a_whole(http):
     (long, short) = http.get(f"/collections/{collection}/documents").json()
     assert (long["id"], long["collection_id"]) == (ids[0], collection)
     assert http.get(f"/collections/{collection}/documents", params={"offset": 1}).json() == [short]
+    beyond = http.get(f"/collections/{collection}/documents", params={"offset": 2**63 - 1, "limit": -1})
+    assert (beyond.status_code, beyond.json()) == (200, [])
     gone = http.delete(f"/collections/{collection}/documents/{long['metadata']['file_id']}")
     assert gone.json() == {"success": True}
     assert [one["metadata"]["name"] for one in found(http, collection, "ship", limit=50)] == ["short.txt"]
