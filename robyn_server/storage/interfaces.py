@@ -327,6 +327,10 @@ class Storage(Protocol):
     def shared(self) -> bool:
         """Whether other servers may work on the same data."""
 
+    def store_of(self, owner: str | None) -> BaseStore:
+        """The store as this user may use it: his own items, whatever their namespaces are called. Writes raise
+        `PermissionError` where a namespace begins with another user's id. None: all of it."""
+
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""
 

@@ -154,7 +154,7 @@ class Route:
     before_body: Callable[[Request], object] | None = None
     """Raises for what is wrong with the request, such as an id in the path, even if its body is wrong too."""
     ticket: str | None = None
-    """The resource whose stream tickets open this route, e.g. `thread:{thread_id}`; for GET streams."""
+    """The resource whose tickets open this route, e.g. `thread:{thread_id}`; for streams and what runs read."""
 
 
 @dataclass(frozen=True, slots=True)

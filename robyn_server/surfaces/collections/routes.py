@@ -1,5 +1,6 @@
 """Routes of collections and their documents."""
 
+from robyn_server.auth.tickets import COLLECTIONS
 from robyn_server.errors import InvalidRequest
 from robyn_server.resources.types import JsonObject
 from robyn_server.surfaces.collections.documents import (
@@ -108,7 +109,7 @@ ROUTES = (
     Route("POST", "/collections", create_collection, "CollectionCreate", summary="Create Collection", tags=TAGS,
           returns="Collection", status=201),
     Route("GET", "/collections", list_collections, summary="List Collections", tags=TAGS, returns="Collections"),
-    Route("GET", ONE, get_collection, summary="Get Collection", tags=TAGS, returns="Collection"),
+    Route("GET", ONE, get_collection, summary="Get Collection", tags=TAGS, returns="Collection", ticket=COLLECTIONS),
     Route("PATCH", ONE, update_collection, "CollectionUpdate", summary="Update Collection", tags=TAGS,
           returns="Collection"),
     Route("DELETE", ONE, delete_collection, summary="Delete Collection", tags=TAGS, status=204),
@@ -120,5 +121,5 @@ ROUTES = (
     Route("DELETE", f"{DOCUMENTS}/{{document_id}}", delete_document, summary="Delete Document", tags=TAGS,
           returns="Success"),
     Route("POST", f"{DOCUMENTS}/search", search_documents, "DocumentSearch", summary="Search Documents", tags=TAGS,
-          returns="FoundDocuments"),
+          returns="FoundDocuments", ticket=COLLECTIONS),
 )  # fmt: skip
