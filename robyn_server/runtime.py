@@ -84,7 +84,7 @@ def prepare(settings: Settings) -> Prepared:
         settings,
         config_file,
         graphs,
-        open_auth(settings, handlers, config_file.section("auth")),
+        open_auth(settings, handlers, config_file.section("auth"), config_file.place("auth")),
         _persistence(settings, config_file),
         *_webhooks(settings, config_file, variables),
         encryption_handlers=_loaded(config_file, "encryption", config_file.named("encryption")),
@@ -203,7 +203,9 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     before `start`. Raises `StartupError`."""
     settings = prepared.settings
     # Its handlers may take their time, also for the checks that storage makes when it opens.
-    encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
+    encryption = await asyncio.to_thread(
+        open_encryption, settings, prepared.encryption_handlers, prepared.config_file.place("encryption")
+    )
     storage = await open_storage(settings, prepared.persistence, encryption)
     events = await open_events(settings, encryption.cipher)
     metrics = Metrics(settings.slots)

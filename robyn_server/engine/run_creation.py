@@ -158,8 +158,6 @@ class RunCreation:
     ) -> Run:
         parts, body, assistant = self._parts, admission.body, admission.assistant
         strategy = STRATEGIES.get(str(body.get("multitask_strategy")), "enqueue")
-        if strategy == "rollback" and not stateless:
-            parts.storage.checkpoints.check("rollback")
         decided = admitted(
             body,
             assistant,

@@ -27,6 +27,8 @@ STEPS: tuple[Step, ...] = (lambda _: TABLES,)
 class SqliteCheckpoints:
     """See `interfaces.Checkpoints`. Every method is one transaction."""
 
+    of_project = False
+
     def __init__(self, db: SqliteDb, serializer: SerializerProtocol) -> None:
         self._db = db
         self._cipher = db.dialect.cipher

@@ -24,13 +24,18 @@ logger = logging.getLogger(__name__)
 
 REQUIRED: Final = ("aput", "aput_writes", "aget_tuple", "alist", "adelete_thread")
 NEEDED_FOR: Final[dict[Upkeep, tuple[str, str]]] = {
-    "rollback": ("adelete_for_runs", "runs cannot be rolled back or deleted"),
+    "rollback": (
+        "adelete_for_runs",
+        "runs cannot be deleted or cancelled with rollback, and strategy rollback leaves their checkpoints",
+    ),
     "prune": ("aprune", "threads cannot be pruned to their newest state"),
 }
 
 
 class CustomCheckpoints:
     """See `interfaces.Checkpoints`. A method is as much of one transaction as the saver makes it."""
+
+    of_project = True
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         self._saver = saver

@@ -98,6 +98,8 @@ class PostgresSaver(AsyncPostgresSaver):
 class PostgresCheckpoints:
     """See `interfaces.Checkpoints`. Every method is one transaction."""
 
+    of_project = False
+
     def __init__(self, pool: Pool, db: PostgresDb, serializer: SerializerProtocol) -> None:
         self._pool = pool
         self._db = db

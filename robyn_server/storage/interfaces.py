@@ -242,6 +242,10 @@ Upkeep: TypeAlias = Literal["rollback", "prune"]
 class Checkpoints(Protocol):
     """LangGraph's checkpoints, and the upkeep its savers lack. Deletions are idempotent."""
 
+    @property
+    def of_project(self) -> bool:
+        """Whether the saver is the project's own, which may raise anything."""
+
     def check(self, upkeep: Upkeep) -> None:
         """Raises `NotSupported` when these checkpoints cannot do it; ask before anything is begun."""
 
