@@ -51,11 +51,8 @@ def server(
         redis: RedisServer = request.getfixturevalue("redis_server")
         environ["REDIS_URI"] = redis.uri
     serving = ServerProcess(tmp_path_factory.mktemp("server"), environ=environ)
-    try:
-        yield serving.start()
-        serving.stop()
-    finally:
-        serving.end()
+    with serving.running():
+        yield serving
 
 
 @pytest.fixture

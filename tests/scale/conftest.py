@@ -36,12 +36,16 @@ class Nodes:
         return node
 
 
+def empty_installation(postgres: PostgresServer, redis_server: RedisServer, name: str) -> dict[str, str]:
+    """The environment of its nodes."""
+    with Redis.from_url(redis_server.uri) as redis:
+        redis.flushall()
+    return {**ENVIRON, "DATABASE_URI": postgres.database(name), "REDIS_URI": redis_server.uri}
+
+
 @pytest.fixture
 def nodes(
     server_factory: Callable[..., ServerProcess], postgres: PostgresServer, redis_server: RedisServer
 ) -> Nodes:
     """On an empty database and an empty Redis."""
-    with Redis.from_url(redis_server.uri) as redis:
-        redis.flushall()
-    uris = {"DATABASE_URI": postgres.database("scale"), "REDIS_URI": redis_server.uri}
-    return Nodes(server_factory, {**ENVIRON, **uris})
+    return Nodes(server_factory, empty_installation(postgres, redis_server, "scale"))
