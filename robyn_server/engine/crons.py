@@ -9,6 +9,7 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.errors import InvalidRequest, NotFound
+from robyn_server.resources.assistant import Assistant
 from robyn_server.resources.clock import now
 from robyn_server.resources.cron import Cron, CronSearch
 from robyn_server.resources.ids import new_id
@@ -36,9 +37,7 @@ class Crons:
 
         Raises `NotFound` (assistant, thread), `Unprocessable` (schedule, time zone).
         """
-        assistant = await self._assistants.find(body["assistant_id"])
-        if assistant is None:
-            raise NotFound(f"Assistant '{body['assistant_id']}' not found")
+        assistant = await self._assistant(body["assistant_id"])
         schedule, timezone = body["schedule"], body.get("timezone")
         check_schedule(schedule, timezone)
         await self._check_webhook(body)
@@ -139,6 +138,12 @@ class Crons:
             return before
         had = orjson.loads(self._sealer.open(before)) if before else {}
         return self._sealer.seal(orjson.dumps(merged(had, secrets)))
+
+    async def _assistant(self, assistant_id: str) -> Assistant:
+        assistant = await self._assistants.find(assistant_id)
+        if assistant is None:
+            raise NotFound(f"Assistant '{assistant_id}' not found")
+        return assistant
 
     async def _check_webhook(self, body: JsonObject) -> None:
         if body.get("webhook") is not None:

@@ -189,14 +189,9 @@ class RunCreation:
             ev_from=str(await parts.log.tail(admission.thread_id)),
             cron_id=cron_id,
         )
-        stamp = {"graph_id": assistant.graph_id, "assistant_id": assistant.assistant_id}
-        made_metadata = {
-            **own_metadata((body.get("config") or {}).get("metadata")),
-            **own_metadata(body.get("metadata")),
-        }
         for_thread = ThreadForRun(
             create,
-            {**made_metadata, **stamp} if create else stamp,
+            _left_on_thread(body, assistant, create),
             decided.thread_config,
             None if temporary else ttl_rules(parts.settings, parts.config_file).default,
         )
@@ -229,6 +224,15 @@ def _thread_metadata(thread: Thread | None, assistant: Assistant) -> JsonObject:
     if thread is not None and thread.status == "busy":
         return thread.metadata
     return {**(thread.metadata if thread else {}), "graph_id": assistant.graph_id}
+
+
+def _left_on_thread(body: JsonObject, assistant: Assistant, create: bool) -> JsonObject:
+    """What the thread's metadata take over from the run: whose it is, and when it makes the thread all that it says."""
+    stamp: JsonObject = {"graph_id": assistant.graph_id, "assistant_id": assistant.assistant_id}
+    if not create:
+        return stamp
+    of_config = own_metadata((body.get("config") or {}).get("metadata"))
+    return {**of_config, **own_metadata(body.get("metadata")), **stamp}
 
 
 def _kwargs(body: JsonObject, config: JsonObject, context: JsonObject, temporary: bool) -> JsonObject:

@@ -16,8 +16,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointMetadata, C
 from robyn_server.errors import NotSupported, StartupError
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
+from robyn_server.storage.checkpoint_interfaces import Upkeep
 from robyn_server.storage.checkpoint_rows import Place
-from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.named_object import Named, open_named
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ NEEDED_FOR: Final[dict[Upkeep, tuple[str, str]]] = {
 
 
 class CustomCheckpoints:
-    """See `interfaces.Checkpoints`. A method is as much of one transaction as the saver makes it."""
+    """See `checkpoint_interfaces.Checkpoints`. A method is as much of one transaction as the saver makes it."""
 
     of_project = True
 

@@ -26,8 +26,8 @@ from psycopg.types.json import Jsonb
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage import checkpoint_upkeep_postgres as upkeep
 from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
+from robyn_server.storage.checkpoint_interfaces import Upkeep
 from robyn_server.storage.checkpoint_rows import Place
-from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
 
 
@@ -96,7 +96,7 @@ class PostgresSaver(AsyncPostgresSaver):
 
 
 class PostgresCheckpoints:
-    """See `interfaces.Checkpoints`. Every method is one transaction."""
+    """See `checkpoint_interfaces.Checkpoints`. Every method is one transaction."""
 
     of_project = False
 

@@ -7,12 +7,12 @@ from langgraph.store.base import BaseStore
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
+from robyn_server.storage.checkpoint_interfaces import Checkpoints
 from robyn_server.storage.checkpoint_serializer import checkpoint_serializer
 from robyn_server.storage.checkpoints_postgres import PostgresCheckpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.document_embedding import DocumentEmbedding
-from robyn_server.storage.interfaces import Checkpoints
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
 from robyn_server.storage.persistence import (
     Persistence,
