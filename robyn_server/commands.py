@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -16,13 +18,14 @@ from robyn_server.auth.sealing import Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner, base_url
 from robyn_server.errors import StartupError, Unavailable
+from robyn_server.events.hub_link import HubLink
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
 from robyn_server.settings import Settings, check_shared, read_settings
 from robyn_server.storage.backup import back_up
-from robyn_server.storage.data_dir import hold_data_dir
-from robyn_server.storage.opening import describe
+from robyn_server.storage.data_dir import hold_data_dir, join_data_dir
+from robyn_server.storage.opening import describe, refuse_steps, schema
 from robyn_server.storage.opening import migrate as bring_up_to_date
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
@@ -39,7 +42,9 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     settings = configured(overrides)
     listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
     # Held until this process ends, by whatever end.
-    hold_data_dir(settings.data_dir)
+    held = hold_data_dir(settings.data_dir, for_workers=settings.no_worker)
+    if held.workers_alive:
+        refuse_steps(settings.data_dir)
     # An agent may search the collections of its own server, if the operator names no other.
     environment.provide({"RAG_API_URL": base_url(settings)})
     prepared = prepare(settings)
@@ -50,27 +55,41 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
         announce(settings, prepared.graphs.ids())
 
     http = HttpSection.read(prepared.config_file.section("http"), settings.cors_config)
-    run_server(settings, lambda: open_application(prepared, http), cors=http.cors, ready=is_ready)
+    run_server(
+        settings, lambda: open_application(prepared, http, held.workers_alive), cors=http.cors, ready=is_ready
+    )
     return 0
 
 
 def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
     """Execute runs until told to stop; `ready` is called once it can. Raises `StartupError` before that."""
-    settings = configured(overrides)
+    settings = replace(configured(overrides), no_worker=False)
     check_shared(settings, "worker")
-    hold_data_dir(settings.data_dir)
-    prepared = prepare(settings)
+    # Until there is a server this process is none of its workers: it may bring the databases up to date.
+    joined = join_data_dir(settings.data_dir)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work(prepared, ready))
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            runner.get_loop().add_signal_handler(number, stop.set)
+        link: HubLink | None = None
+        if settings.database_uri is None:
+            joined.release()
+            link = HubLink(settings.data_dir, schema(), on_refused=stop.set)
+            if not runner.run(before(stop, link.start())):
+                return 0
+            join_data_dir(settings.data_dir)
+            settings = replace(settings, **link.server)
+            environment.provide({"RAG_API_URL": base_url(settings)})
+        # Not on the running loop: what a project's modules do when they are imported is theirs.
+        runner.run(work(prepare(settings), ready, stop, link))
     return 0
 
 
-async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
+async def work(
+    prepared: runtime.Prepared, ready: Callable[[], None], stop: asyncio.Event, link: HubLink | None
+) -> None:
     """From start to drain."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = await runtime.open_runtime(prepared)
+    running = await runtime.open_runtime(prepared, link)
     try:
         await running.start()
         garbage.collect_what_is_new()
@@ -80,6 +99,16 @@ async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
         await running.drain()
     finally:
         await running.close()
+
+
+async def before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether `work` was done before it was told to stop. Raises what it raises."""
+    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    done, left = await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    return doing in done and doing.result() is None
 
 
 def prepare(settings: Settings) -> runtime.Prepared:

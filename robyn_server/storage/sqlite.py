@@ -26,8 +26,6 @@ from robyn_server.storage.threads import ThreadTable
 class SqliteStorage:
     """`interfaces.Storage`."""
 
-    shared = False
-
     def __init__(
         self,
         data_dir: Path,
@@ -39,6 +37,7 @@ class SqliteStorage:
         pending_per_thread: int,
         contexts: SealingContexts | None = None,
     ) -> None:
+        self.shared = not db.alone
         self._data_dir = data_dir
         self._db = db
         self.assistants = AssistantTable(db)
@@ -79,15 +78,20 @@ class SqliteStorage:
 
 
 async def open_storage(
-    settings: Settings, store: StoreOptions | None = None, encryption: Encryption = NO_ENCRYPTION
+    settings: Settings,
+    store: StoreOptions | None = None,
+    encryption: Encryption = NO_ENCRYPTION,
+    *,
+    shared: bool = False,
 ) -> SqliteStorage:
     """Bring the databases up to date and open everything in the data directory, which the caller holds
-    (`data_dir.hold_data_dir`). Raises `StartupError`, also when the encryption is not that of the data."""
+    (`data_dir.hold_data_dir`); `shared`: other processes work on it too.
+    Raises `StartupError`, also when the encryption is not that of the data."""
     data_dir, cipher = settings.data_dir, encryption.cipher
     migrate(data_dir)
     check_key(data_dir / APP_FILE, cipher)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
-    db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher)
+    db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher, alone=not shared)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(db.close)
         checkpoints = await open_checkpoints(

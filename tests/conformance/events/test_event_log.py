@@ -136,7 +136,9 @@ async def test_memory_of_many_threads_is_bounded(in_process: InProcessEventLog) 
 async def test_a_deleted_thread_ends_its_readers(event_log: EventLog) -> None:
     cursor = await event_log.tail(T)
     put(event_log, 1, resumable=True)
-    reading = asyncio.create_task(collect(event_log.follow(T, cursor)))
+    following = event_log.follow(T, cursor)
+    assert numbers(await anext(following)) == [0]
+    reading = asyncio.create_task(collect(following))
     await asyncio.sleep(0)
     await event_log.forget_thread(T)
     await reading
