@@ -4,6 +4,7 @@ server did not keep."""
 import asyncio
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from robyn_server.resources.event import END_OF_RUN
 logger = logging.getLogger(__name__)
 
 COME_AGAIN_AFTER = 0.05
-LONGEST_WAIT = 0.5
+WAIT_QUIETLY = 3.0
+"""Seconds; a server that is started at the same time is there by then."""
+
 BEHIND_LIMIT = 1 << 20
 """Bytes under way beyond which the runs of this process wait."""
 
@@ -68,17 +71,17 @@ class HubLink:
 
     async def start(self) -> None:
         """Wait for the server, however long that takes. Raises `StartupError` when it speaks otherwise."""
-        said = False
+        began: float | None = time.monotonic()
         while True:
             try:
                 connection = await self._connect()
             except OSError:
-                if not said:
+                if began is not None and time.monotonic() - began > WAIT_QUIETLY:
                     logger.info(
                         "Waiting for the server: start `serve --no-worker --data-dir %s`", self._data_dir
                     )
-                    said = True
-                await asyncio.sleep(LONGEST_WAIT)
+                    began = None
+                await asyncio.sleep(COME_AGAIN_AFTER)
             except Unavailable as error:
                 raise StartupError(
                     f"The server of {self._data_dir} is of another version: {error.message}"
