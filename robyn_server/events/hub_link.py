@@ -62,7 +62,6 @@ class HubLink:
         self._serial = 0
         self._kept = 0
         self._counts = EntryCounts()
-        self._outgoing: list[bytes] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._questions: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
@@ -113,12 +112,10 @@ class HubLink:
         self.say(message)
 
     def say(self, message: bytes) -> None:
-        """Send with all that is said in this turn of the loop; nothing while the server is away."""
-        if self._writer is None:
-            return
-        if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self._send)
-        self._outgoing.append(message)
+        """Send; nothing while the server is away. At the end of this turn of the loop at the latest: user code may
+        block the next one."""
+        if self._writer is not None:
+            self._writer.write(message)
 
     async def room(self) -> None:
         """Wait while too much is under way; not for a server that is away."""
@@ -186,7 +183,6 @@ class HubLink:
     def _begin(self, writer: asyncio.StreamWriter) -> None:
         """Send again what may not have been kept, before anything new."""
         self._writer = writer
-        self._outgoing.clear()
         writer.writelines([one.message for one in self._waiting])
         self.on_hint("queued", "")
         self._wake()
@@ -240,11 +236,6 @@ class HubLink:
                 question.set_result(rest[1])
         elif word in ("queued", "cancel"):
             self.on_hint(word, rest[0] if rest else "")
-
-    def _send(self) -> None:
-        if self._writer is not None and self._outgoing:
-            self._writer.write(b"".join(self._outgoing))
-        self._outgoing.clear()
 
     async def _news(self) -> None:
         """Wait until something was kept, or the server has come or gone."""
