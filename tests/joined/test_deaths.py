@@ -91,6 +91,22 @@ async def test_one_command_starts_both_and_starts_them_again(
     assert all(gone(pid) for pid in both)
 
 
+async def test_what_all_left_behind_is_taken_back_at_once(installation: Installation) -> None:
+    """Not only when the leases are over: nobody is left to hold them."""
+    installation.environ |= {"RUN_LEASE_SECONDS": "600", "RUN_HEARTBEAT_SECONDS": "1"}
+    server = installation.server("--worker-processes", "1").start()
+    async with server.sdk() as sdk, asyncio.timeout(WITHIN):
+        thread_id = (await sdk.threads.create())["thread_id"]
+        given = {"log": [], "rounds": 20, "pause": 0.1}
+        run = await sdk.runs.create(thread_id, "slow", input=given)
+        await anext(sdk.runs.join_stream(thread_id, run["run_id"]))
+        both = children(server, "worker") + children(server, "serve")
+        server.kill_supervisor_and_wait()
+        await eventually(lambda: all(gone(pid) for pid in both), "they outlive their supervisor")
+        await asyncio.to_thread(server.start)
+        assert len((await sdk.runs.join(thread_id, run["run_id"]))["log"]) == 20
+
+
 async def test_a_stopped_installation_ends_what_is_short_and_hands_back_what_is_long(
     installation: Installation,
 ) -> None:
