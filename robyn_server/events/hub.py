@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robyn_server.errors import DomainError
+from robyn_server.errors import DomainError, StartupError
 from robyn_server.events.hub_address import READ_BYTES, SOCKET_FILE, listening
 from robyn_server.events.hub_counts import EntryCounts
 from robyn_server.events.hub_messages import PROTOCOL, Decoder, Message, encoded
@@ -58,10 +58,17 @@ class EventHub:
         self._left.set()
 
     async def listen(self) -> None:
-        """Let workers in. Raises OSError."""
+        """Let workers in. Raises `StartupError`."""
+        try:
+            listener = listening(self._data_dir)
+        except OSError as error:
+            raise StartupError(
+                f"Workers cannot join through {self._data_dir / SOCKET_FILE} ({error}): choose another folder (one with"
+                " a shorter path, where sockets can be made) with --data-dir."
+            ) from error
         self.notifier.on_run_queued(self._tell_queued)
         self.notifier.on_cancel_requested(self._tell_cancelled)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening(self._data_dir))
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener)
 
     async def left(self, within: float) -> None:
         """Wait until no worker is connected, at most so many seconds."""

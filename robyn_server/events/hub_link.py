@@ -209,10 +209,11 @@ class HubLink:
     async def _come_again(self) -> Connection:
         """As soon as the server is there. Raises `Unavailable` when it does not take us."""
         while True:
+            await asyncio.sleep(COME_AGAIN_AFTER)
             try:
                 return await self._connect()
             except OSError:
-                await asyncio.sleep(COME_AGAIN_AFTER)
+                continue
 
     def _lose(self, writer: asyncio.StreamWriter) -> None:
         self._writer = None
