@@ -27,6 +27,7 @@ from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir, join_data_dir
 from robyn_server.storage.opening import describe, refuse_steps, schema
 from robyn_server.storage.opening import migrate as bring_up_to_date
+from robyn_server.storage.sealing_context import SEALING_CONTEXT
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
 from robyn_server.web.server import run_server
@@ -74,7 +75,7 @@ def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
         link: HubLink | None = None
         if settings.database_uri is None:
             joined.release()
-            link = HubLink(settings.data_dir, schema(), on_refused=stop.set)
+            link = HubLink(settings.data_dir, schema(), on_refused=stop.set, context=SEALING_CONTEXT.get)
             if not runner.run(before(stop, link.start())):
                 return 0
             join_data_dir(settings.data_dir)

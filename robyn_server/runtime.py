@@ -29,8 +29,7 @@ from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
-from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.encryption import open_encryption
+from robyn_server.storage.encryption import Encryption, open_encryption
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.opening import open_storage, schema
 from robyn_server.storage.store import StoreOptions
@@ -173,7 +172,7 @@ class Events:
     hub: EventHub | None = None
 
 
-async def open_events(settings: Settings, cipher: Cipher, link: HubLink | None = None) -> Events:
+async def open_events(settings: Settings, encryption: Encryption, link: HubLink | None = None) -> Events:
     """On PostgreSQL with Redis: shared by all servers. In a worker process that has joined a server: the server's.
     Else of this process, where workers may join when it executes no runs itself. Raises `StartupError`."""
     if link is not None:
@@ -183,11 +182,12 @@ async def open_events(settings: Settings, cipher: Cipher, link: HubLink | None =
         from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
 
         return Events(*await open_shared_events(settings))
-    spill = open_spill(settings.data_dir, cipher)
+    spill = open_spill(settings.data_dir, encryption.cipher)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
     notifier = InProcessNotifier()
     about = ServerFacts(schema(), settings.host, settings.port)
-    hub = EventHub(settings.data_dir, log, spill, notifier, about) if settings.no_worker else None
+    enter = encryption.contexts.enter_again if encryption.contexts is not None else None
+    hub = EventHub(settings.data_dir, log, spill, notifier, about, enter) if settings.no_worker else None
     return Events(log, notifier, (EventSweeper(log, spill, settings),), hub)
 
 
@@ -202,7 +202,7 @@ async def open_runtime(
     # Its handlers may take their time, also for the checks that storage makes when it opens.
     encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
     storage = await open_storage(settings, prepared.store, encryption, shared=joined)
-    events = await open_events(settings, encryption.cipher, link)
+    events = await open_events(settings, encryption, link)
     metrics = Metrics(settings.slots)
     parts = Parts(
         settings=settings,

@@ -6,7 +6,7 @@ that it is kept; what it sends again after a restart of the server is compared w
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ class ServerFacts:
 
 
 class EventHub:
-    """Serves the workers of one data directory."""
+    """Serves the workers of one data directory. `enter` is awaited with the context of what a worker appends."""
 
     def __init__(
         self,
@@ -45,11 +45,13 @@ class EventHub:
         spill: Spill,
         notifier: Notifier,
         about: ServerFacts,
+        enter: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self.log = log
         self.spill = spill
         self.notifier = notifier
         self.about = about
+        self.enter = enter
         self.counts = EntryCounts()
         self._data_dir = data_dir
         self._server: asyncio.Server | None = None
@@ -187,8 +189,10 @@ class _Guest:
             self.send(encoded("refused", f"the server speaks {mine}, this worker {(protocol, schema)}"))
 
     async def _append(self, message: Message) -> None:
-        _, serial, thread_id, run_id, attempt, resumable, first, names = message.words
+        _, serial, context, thread_id, run_id, attempt, resumable, first, names = message.words
         log, counts, run = self._hub.log, self._hub.counts, (thread_id, run_id, attempt)
+        if self._hub.enter is not None:
+            await self._hub.enter(context)
         await log.open(thread_id)
         known = counts.get(run)
         if known is None:

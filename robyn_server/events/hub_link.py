@@ -44,9 +44,15 @@ class _Sent(NamedTuple):
 
 class HubLink:
     """See the module's line. `schema` as in `EventHub`; `on_refused` is called when the server has become another
-    version."""
+    version, `context` for the context in which the server shall keep what is appended just now."""
 
-    def __init__(self, data_dir: Path, schema: str, on_refused: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        schema: str,
+        on_refused: Callable[[], object] | None = None,
+        context: Callable[[], str] | None = None,
+    ) -> None:
         self.on_hint: Callable[[str, str], None] = lambda word, run_id: None
         """Called with `queued` or `cancel` and a run id; also after the connection was broken."""
         self.server: dict[str, Any] = {}
@@ -54,6 +60,7 @@ class HubLink:
         self._data_dir = data_dir
         self._schema = schema
         self._on_refused = on_refused
+        self._context = context
         self._writer: asyncio.StreamWriter | None = None
         """While the server is there."""
         self._waiting: deque[_Sent] = deque()
@@ -106,7 +113,8 @@ class HubLink:
         self._counts.set(run, first + len(events), ended=ended)
         names = [name for name, _ in events]
         blobs = [data for _, data in events]
-        message = encoded("append", self._serial, *run, resumable, first, names, blobs=blobs)
+        context = self._context() if self._context is not None else ""
+        message = encoded("append", self._serial, context, *run, resumable, first, names, blobs=blobs)
         self._waiting.append(_Sent(self._serial, message))
         self._behind += len(message)
         self.say(message)

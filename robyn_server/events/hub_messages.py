@@ -2,7 +2,7 @@
 
 A message is a list that JSON can hold, its first item the word, and blobs beside it:
 
-    worker: hello {protocol, schema, again}   append serial thread run attempt resumable first names | data of each
+    worker: hello {protocol, schema, again}   append serial context thread run attempt resumable first names | data
             flush   queued   cancel run   ask number tail|forget thread   follow thread ms seq run stored_only
     server: welcome {host, port}   refused sentence   kept serial   queued   cancel run   answer number value
             batch entries | data of each   gap

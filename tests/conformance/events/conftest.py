@@ -59,6 +59,7 @@ class Installation:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.notifier = InProcessNotifier()
+        self.entered: list[str] = []
         self._opened: tuple[EventHub, InProcessEventLog] | None = None
         self._links: list[HubLink] = []
 
@@ -71,7 +72,7 @@ class Installation:
         spill = open_spill(self.folder)
         log = InProcessEventLog(spill, ring_bytes=200_000, ring_bytes_per_thread=50_000)
         about = ServerFacts(schema, "127.0.0.1", 1)
-        self._opened = EventHub(self.folder, log, spill, self.notifier, about), log
+        self._opened = EventHub(self.folder, log, spill, self.notifier, about, self._enter), log
         await self._opened[0].listen()
 
     async def stop(self) -> None:
@@ -81,8 +82,13 @@ class Installation:
             await hub.close()
             await log.close()
 
-    async def link(self, on_refused: Callable[[], object] | None = None) -> HubLink:
-        link = HubLink(self.folder, "1", on_refused)
+    async def _enter(self, context: str) -> None:
+        self.entered.append(context)
+
+    async def link(
+        self, on_refused: Callable[[], object] | None = None, context: Callable[[], str] | None = None
+    ) -> HubLink:
+        link = HubLink(self.folder, "1", on_refused, context)
         async with asyncio.timeout(5):
             await link.start()
         self._links.append(link)

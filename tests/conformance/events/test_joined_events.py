@@ -3,6 +3,7 @@
 import asyncio
 import stat
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 
 import pytest
 
@@ -107,6 +108,18 @@ async def test_what_was_stored_before_the_server_died_is_not_stored_twice(instal
     log.end(T, R, 1, True)
     entries = await collect(installation.log.follow(T, cursor, R))
     assert numbers(entries) == list(range(51))
+
+
+async def test_the_server_keeps_entries_in_the_context_of_the_run(installation: Installation) -> None:
+    """A project's encryption may keep other keys for other customers."""
+    entered = installation.entered
+    context: ContextVar[str] = ContextVar("context")
+    log = JoinedEventLog(await installation.link(context=context.get))
+    for customer in ("ada", "bob"):
+        context.set(customer)
+        put(log, 0)
+    await log.kept()
+    assert entered == ["ada", "bob"]
 
 
 async def test_hints_go_both_ways_and_to_the_other_workers(installation: Installation) -> None:
