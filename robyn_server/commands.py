@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,6 @@ def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
     joined = join_data_dir(settings.data_dir)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            runner.get_loop().add_signal_handler(number, stop.set)
         link: HubLink | None = None
         if settings.database_uri is None:
             joined.release()
@@ -90,22 +89,38 @@ async def work(
     prepared: runtime.Prepared, ready: Callable[[], None], stop: asyncio.Event, link: HubLink | None
 ) -> None:
     """From start to drain."""
-    running = await runtime.open_runtime(prepared, link)
+    with on_signals(stop):
+        running = await runtime.open_runtime(prepared, link)
+        try:
+            await running.start()
+            garbage.collect_what_is_new()
+            ready()
+            logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
+            await stop.wait()
+            await running.drain()
+        finally:
+            await running.close()
+
+
+@contextmanager
+def on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Signals set the event. Elsewhere they end the process: a loop that stands still would lose them."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     try:
-        await running.start()
-        garbage.collect_what_is_new()
-        ready()
-        logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
-        await stop.wait()
-        await running.drain()
+        yield
     finally:
-        await running.close()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
 
 async def before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     """Whether `work` was done before it was told to stop. Raises what it raises."""
     doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    done, left = await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    with on_signals(stop):
+        done, left = await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)

@@ -130,6 +130,10 @@ async def test_a_stopped_installation_ends_what_is_short_and_hands_back_what_is_
         assert done["log"] == [f"step{n}" for n in range(60)]
 
 
+def test_it_ends_at_once_also_while_the_worker_is_starting(installation: Installation) -> None:
+    installation.server("--worker-processes", "1").start().stop(within=20)
+
+
 def test_who_may_use_a_data_directory(installation: Installation) -> None:
     alone = installation.server().start()
     worker = installation.starting_worker()
