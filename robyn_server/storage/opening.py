@@ -1,5 +1,6 @@
 """Chooses the database: SQLite in the data directory, or PostgreSQL where settings name one."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,8 +12,11 @@ from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
 from robyn_server.storage.checkpoints import STEPS as CHECKPOINTS_STEPS
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import Storage
-from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE, StoreOptions
+from robyn_server.storage.persistence import Persistence
+from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
 from robyn_server.storage.store import STEPS as STORE_STEPS
+
+logger = logging.getLogger(__name__)
 
 FILES: Mapping[str, tuple[migrations.Step, ...]] = {
     migrations.APP_FILE: migrations.STEPS,
@@ -25,15 +29,19 @@ FILES: Mapping[str, tuple[migrations.Step, ...]] = {
 
 async def open_storage(
     settings: Settings,
-    store: StoreOptions | None = None,
+    persistence: Persistence | None = None,
     encryption: Encryption = NO_ENCRYPTION,
     *,
     shared: bool = False,
 ) -> Storage:
     """Bring the database up to date and open everything in it, on the running loop; `shared`: other processes work on
     the data directory too (on PostgreSQL they always may). Raises `StartupError`."""
+    if encryption.cipher.seals and persistence is not None and persistence.is_custom:
+        logger.warning(
+            "Encryption does not reach what the project's own checkpointer or store keeps: that has to do it itself"
+        )
     if settings.database_uri is None:
-        return await sqlite.open_storage(settings, store, encryption, shared=shared)
+        return await sqlite.open_storage(settings, persistence, encryption, shared=shared)
     if encryption.cipher.seals:
         raise StartupError(
             "LANGGRAPH_AES_KEY and encryption.path of langgraph.json encrypt data in SQLite only: unset them, or"
@@ -42,7 +50,7 @@ async def open_storage(
     # The driver costs a tenth of a second and 25 MB, which SQLite does not need.
     from robyn_server.storage import postgres  # noqa: PLC0415
 
-    return await postgres.open_storage(settings, store)
+    return await postgres.open_storage(settings, persistence)
 
 
 async def migrate(settings: Settings) -> int:
