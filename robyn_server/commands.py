@@ -17,7 +17,7 @@ from robyn_server import __version__, environment, garbage, runtime
 from robyn_server.app import Project, open_application, surfaces
 from robyn_server.auth.sealing import Sealer
 from robyn_server.auth.tickets import StreamTickets
-from robyn_server.banner import banner, base_url
+from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.events.hub_link import HubLink
 from robyn_server.graphs.check import check as check_graphs
@@ -57,7 +57,7 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     if held.workers_alive:
         refuse_steps(settings.data_dir)
     # An agent may search the collections of its own server, if the operator names no other.
-    environment.provide({"RAG_API_URL": base_url(settings)})
+    environment.provide({"RAG_API_URL": settings.own_url})
     prepared = prepare(settings)
 
     def is_ready() -> None:
@@ -88,7 +88,7 @@ def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
                 return 0
             join_data_dir(settings.data_dir)
             settings = replace(settings, **link.server)
-            environment.provide({"RAG_API_URL": base_url(settings)})
+            environment.provide({"RAG_API_URL": settings.own_url})
         # Not on the running loop: what a project's modules do when they are imported is theirs.
         runner.run(work(prepare(settings), host, ready, stop, link))
     return 0
@@ -226,7 +226,7 @@ def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     if settings.database_uri is not None:
         storage += ", events in Redis" if is_shared(settings) else ", events in this process: one server only"
     if settings.log_format == "json":
-        logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
+        logger.info("Ready", extra={"address": settings.own_url, "graphs": graph_ids, "storage": storage})
         return
     sys.stdout.write(banner(settings, graph_ids, storage))
     sys.stdout.flush()
