@@ -165,7 +165,7 @@ class Runs(RunCreation):
         if ended is not None:
             if run.temporary:
                 await self._parts.storage.threads.delete(run.thread_id)
-            await self._parts.log.tail(run.thread_id)
+            await self._parts.log.open(run.thread_id)
             close_run(self._parts.log, ended)
             if run.status == "running":
                 self._parts.hooks.finished(run, Ending(ended.status, ended.error), now())

@@ -105,7 +105,7 @@ class ThreadStates:
         snapshot = await graph.aget_state(_config(thread_id, None))
         await self._parts.storage.threads.set_state(thread_id, state_outcome(snapshot))
         log = self._parts.log
-        await log.tail(thread_id)
+        await log.open(thread_id)
         event = {"thread_id": thread_id, "state": state_document(thread_state(snapshot))}
         log.append(thread_id, "", 0, False, [(STATE_UPDATE, encode(event))])
 

@@ -227,7 +227,7 @@ class Threads:
         if ended is None:
             self._notifier.cancel_requested(run.run_id)
             return
-        await self._log.tail(run.thread_id)
+        await self._log.open(run.thread_id)
         self._log.end(run.thread_id, run.run_id, run.attempt, run.resumable)
 
 

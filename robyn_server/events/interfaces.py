@@ -17,9 +17,11 @@ class EventLog(Protocol):
     def open_new(self, thread_id: str) -> EventId:
         """The tail of a thread that was made just now: nothing can be stored of it."""
 
+    async def open(self, thread_id: str) -> None:
+        """To be awaited (or `open_new` called) in this process before the first `append` to a thread."""
+
     async def tail(self, thread_id: str) -> EventId:
-        """The newest id of the thread; what is appended later is greater, also after a restart. Must have been
-        awaited (or `open_new` called) in this process before the first `append` to a thread."""
+        """The newest id of the thread; what is appended later is greater, also after a restart. Opens it too."""
 
     def append(
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
@@ -69,6 +71,9 @@ class Spill(Protocol):
 
     async def last(self, thread_id: str) -> EventId | None:
         """The newest stored id of a thread."""
+
+    async def count(self, thread_id: str, run_id: str, attempt: int) -> int:
+        """How many entries of one attempt of a run are stored."""
 
     async def forget_thread(self, thread_id: str) -> None: ...
 

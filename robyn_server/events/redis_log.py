@@ -43,8 +43,11 @@ class RedisEventLog:
         """See `interfaces.EventLog`."""
         return START
 
+    async def open(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`; here nothing has to be done before `append`."""
+
     async def tail(self, thread_id: str) -> EventId:
-        """See `interfaces.EventLog`; here nothing has to be awaited before `append`."""
+        """See `interfaces.EventLog`."""
         await self._writer.flushed(thread_id)
         try:
             newest = listed(await self._redis.xrevrange(key_of(thread_id), count=1))

@@ -276,6 +276,9 @@ class SealingContexts(Protocol):
         """From here on, what this task and those it starts write is encrypted for this context. Raises
         `Unavailable`."""
 
+    async def enter_again(self, text: str) -> None:
+        """`enter`, with what `SEALING_CONTEXT` said where it was entered before, maybe in another process."""
+
     async def close(self) -> None:
         """After the databases are closed."""
 

@@ -36,8 +36,6 @@ from robyn_server.storage.threads import ThreadTable
 class SqliteStorage:
     """`interfaces.Storage`."""
 
-    shared = False
-
     def __init__(
         self,
         data_dir: Path,
@@ -50,6 +48,7 @@ class SqliteStorage:
         opened: AsyncExitStack,
         contexts: SealingContexts | None = None,
     ) -> None:
+        self.shared = not db.alone
         self._data_dir = data_dir
         self._db = db
         self.assistants = AssistantTable(db)
@@ -98,17 +97,22 @@ class SqliteStorage:
 
 
 async def open_storage(
-    settings: Settings, persistence: Persistence | None = None, encryption: Encryption = NO_ENCRYPTION
+    settings: Settings,
+    persistence: Persistence | None = None,
+    encryption: Encryption = NO_ENCRYPTION,
+    *,
+    shared: bool = False,
 ) -> SqliteStorage:
     """Bring the databases up to date and open everything in the data directory, which the caller holds
-    (`data_dir.hold_data_dir`). Raises `StartupError`, also when the encryption is not that of the data."""
+    (`data_dir.hold_data_dir`); `shared`: other processes work on it too.
+    Raises `StartupError`, also when the encryption is not that of the data."""
     wished = persistence or Persistence()
     data_dir, cipher = settings.data_dir, encryption.cipher
     migrate(data_dir)
     check_key(data_dir / APP_FILE, cipher)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
     async with AsyncExitStack() as opened:
-        db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher)
+        db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher, alone=not shared)
         opened.push_async_callback(db.close)
         checkpoints: Checkpoints | None = await custom_checkpoints(wished, opened)
         if checkpoints is None:

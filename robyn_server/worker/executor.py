@@ -60,7 +60,7 @@ class Executor:
         self._parts.hooks.started(run)
         if contexts is not None:
             await contexts.enter(run.caller.get("encryption_context"))
-        await self._parts.log.tail(run.thread_id)
+        await self._parts.log.open(run.thread_id)
         mapper = self._mapper(run)
         with traced(run.kwargs["config"]["configurable"]):
             job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
