@@ -23,7 +23,6 @@ from robyn_server.graphs.store_section import store_index, store_ttl
 from robyn_server.observability.metrics import Metrics
 from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
-from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.encryption import open_encryption
@@ -31,6 +30,7 @@ from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.opening import open_storage
 from robyn_server.storage.store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
+from robyn_server.worker.duties.clock_reader import ClockReader
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
 from robyn_server.worker.duties.event_sweeper import EventSweeper
 from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
@@ -108,7 +108,7 @@ class Runtime:
         self.engine = Engine(parts)
         self.worker = Worker(parts, Executor(parts))
         self.draining = False
-        self._duties = DutyLoop(duties)
+        self._duties = DutyLoop(duties, parts.storage.now)
         self._webhooks = webhooks
 
     async def start(self) -> None:
@@ -116,7 +116,7 @@ class Runtime:
         await self.engine.acting_for(SYSTEM).assistants.register_system_assistants()
         # When the data is ours alone, whoever held these leases is dead.
         if not self.parts.storage.shared and await self.parts.storage.queue.release_all():
-            await LeaseSweeper(self.parts).run_once(now())
+            await LeaseSweeper(self.parts).run_once(self.parts.storage.now())
         if not self.parts.settings.no_worker:
             self.worker.start()
         self._duties.start()
@@ -188,6 +188,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         StoreSweeper(parts),
         *events.duties,
         LoopLag(metrics),
+        ClockReader(parts),
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))

@@ -57,6 +57,10 @@ class InProcessEventLog:
                 ring = self._rings[thread_id] = Ring(max(stored or START, self._highest))
         return ring.last
 
+    async def opened(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`."""
+        await self.tail(thread_id)
+
     def append(
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
     ) -> None:

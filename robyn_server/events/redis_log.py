@@ -7,14 +7,15 @@ feeds for all threads (`redis_feed.py`).
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from itertools import takewhile
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from robyn_server.errors import Unavailable
 from robyn_server.events.interfaces import LogGap
-from robyn_server.events.redis_entries import GONE, entry_of, key_of, listed, parsed
-from robyn_server.events.redis_feed import RedisFeed
+from robyn_server.events.redis_entries import GONE, LOST, entry_of, key_of, listed, parsed
+from robyn_server.events.redis_feed import SOON_SECONDS, RedisFeed
 from robyn_server.events.redis_writer import RedisWriter
 from robyn_server.events.ring import Ring
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
@@ -44,13 +45,16 @@ class RedisEventLog:
         return START
 
     async def tail(self, thread_id: str) -> EventId:
-        """See `interfaces.EventLog`; here nothing has to be awaited before `append`."""
+        """See `interfaces.EventLog`."""
         await self._writer.flushed(thread_id)
         try:
             newest = listed(await self._redis.xrevrange(key_of(thread_id), count=1))
         except RedisError as error:
             raise Unavailable(f"The event log cannot be read: {error}.") from error
         return parsed(newest[0][0]) if newest else START
+
+    async def opened(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`; here nothing has to be awaited before `append`."""
 
     def append(
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
@@ -79,13 +83,23 @@ class RedisEventLog:
         else:
             batches = self._live(thread_id, after, run_id is not None)
         async for batch in batches:
-            if batch[-1].event == GONE:
+            if batch and batch[-1].event == GONE:
                 return
-            mine = [entry for entry in batch if entry.event != GONE and run_id in (None, entry.run_id)]
-            if mine:
-                yield mine
-                if run_id is not None and mine[-1].event == END_OF_RUN:
+            mine = [
+                entry
+                for entry in batch
+                if entry.event != GONE
+                and run_id in (None, entry.run_id)
+                # Who comes late to a whole thread is shown what there is; everybody else has missed something.
+                and not (entry.event == LOST and run_id is None and stored_only)
+            ]
+            whole = list(takewhile(lambda entry: entry.event != LOST, mine))
+            if whole or not batch:
+                yield whole
+                if run_id is not None and whole and whole[-1].event == END_OF_RUN:
                     return
+            if len(whole) < len(mine):
+                raise LogGap
 
     async def forget_thread(self, thread_id: str) -> None:
         """See `interfaces.EventLog`. Readers of every process end."""
@@ -101,7 +115,15 @@ class RedisEventLog:
     async def _live(
         self, thread_id: str, cursor: EventId, strict: bool
     ) -> AsyncGenerator[list[RunEvent], None]:
-        ring = self._feed.reading(thread_id) or self._feed.begin(thread_id, await self.tail(thread_id))
+        while (ring := self._feed.reading(thread_id)) is None:
+            if self._feed.closed:
+                return
+            try:
+                ring = self._feed.begin(thread_id, await self.tail(thread_id))
+                break
+            except Unavailable:
+                yield []
+                await asyncio.sleep(SOON_SECONDS)
         ring.readers += 1
         try:
             async for batch in self._read(thread_id, ring, cursor, strict):
@@ -119,9 +141,15 @@ class RedisEventLog:
             if position < ring.base:
                 # Behind the ring, which may move on meanwhile.
                 while cursor < (floor := ring.floor):
-                    async for batch in self._stored(thread_id, cursor, floor, strict):
-                        yield batch
-                    cursor, strict = floor, True
+                    try:
+                        async for batch in self._stored(thread_id, cursor, floor, strict):
+                            yield batch
+                            cursor, strict = batch[-1].id, True
+                    except Unavailable:
+                        yield []
+                        await asyncio.sleep(SOON_SECONDS)
+                    else:
+                        cursor, strict = floor, True
                 position = ring.position_after(cursor)
             if position < ring.end:
                 batch = ring.slice(position, BATCH_BYTES)
@@ -132,6 +160,8 @@ class RedisEventLog:
                 waiter = loop.create_future()
                 ring.waiters.append(waiter)
                 await waiter
+                if position == ring.end:
+                    yield []
 
     async def _stored(
         self, thread_id: str, cursor: EventId, last: EventId, strict: bool

@@ -2,9 +2,11 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
@@ -20,6 +22,7 @@ from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store import DOCUMENTS_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.thread_locks import ThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -46,6 +49,7 @@ class SqliteStorage:
         self.runs = RunTable(db)
         self.queue = SqlRunQueue(db, pending_per_thread)
         self.crons = CronTable(db)
+        self.thread_locks = ThreadLocks()
         self.checkpoints = checkpoints
         self.store = store
         self.documents = documents
@@ -57,6 +61,13 @@ class SqliteStorage:
     async def sweep_store(self) -> int:
         """See `Storage`."""
         return await self.store.sweep()
+
+    def now(self) -> datetime:
+        """See `Storage`."""
+        return now()
+
+    async def read_clock(self) -> None:
+        """See `Storage`."""
 
     async def ready(self) -> None:
         """See `Storage`."""

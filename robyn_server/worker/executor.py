@@ -58,7 +58,7 @@ class Executor:
         self._parts.hooks.started(run)
         if contexts is not None:
             await contexts.enter(run.caller.get("encryption_context"))
-        await self._parts.log.tail(run.thread_id)
+        await self._parts.log.opened(run.thread_id)
         mapper = self._mapper(run)
         with traced(run.kwargs["config"]["configurable"]):
             job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
@@ -211,7 +211,7 @@ class Executor:
         if finished is None:
             parts.hooks.lost(run)
             # Asked to roll back at the last moment? Then the thread waits for nothing but this.
-            await LeaseSweeper(parts).run_once(now())
+            await LeaseSweeper(parts).run_once(parts.storage.now())
             return
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
         if finished.more_waits:
