@@ -162,6 +162,7 @@ class Executor:
         """Whether the run is no longer ours to finish: lost, handed back, or to be tried again."""
         run, queue, hooks = job.run, self._parts.storage.queue, self._parts.hooks
         if isinstance(job.stop, LeaseLost) or isinstance(failure, LeaseGone):
+            logger.warning("Lease lost: the run is left to other workers", extra={"run_id": run.run_id})
             hooks.lost(run)
             return True
         if isinstance(job.stop, ShuttingDown) and isinstance(failure, asyncio.CancelledError):
