@@ -26,7 +26,8 @@ PAGE = 500
 
 class RedisEventLog:
     """See `interfaces.EventLog`. An entry is kept until `keep_seconds` after the last end of a run on its thread, and
-    of one thread the newest `most_entries`, about. Raises `Unavailable` where Redis has to be asked and is away."""
+    of one thread the newest `most_entries`, about. Entries wait `patience` seconds for a Redis that is away. Raises
+    `Unavailable` where it has to be asked."""
 
     def __init__(
         self,
@@ -34,10 +35,11 @@ class RedisEventLog:
         *,
         keep_seconds: int,
         most_entries: int = 20_000,
+        patience: float = 10.0,
         ring_bytes_per_thread: int = 4 << 20,
     ) -> None:
         self._redis = redis
-        self._writer = RedisWriter(redis, keep_seconds, most_entries)
+        self._writer = RedisWriter(redis, keep_seconds, most_entries, patience)
         self._feed = RedisFeed(redis, ring_bytes_per_thread)
 
     def open_new(self, thread_id: str) -> EventId:

@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 MOST_AT_ONCE = 256
 BEHIND_LIMIT = 1 << 20
 """Bytes: past it, whoever appends waits."""
-GIVE_UP_SECONDS = 10.0
-"""So long entries wait for Redis to come back; then they are dropped, and the runs go on."""
 MOST_REMEMBERED = 10_000
 """Marks and closing entries that are kept for as long as Redis is away."""
 RETRY_SECONDS = 0.1
@@ -47,16 +45,14 @@ class _Pending:
 
 
 class RedisWriter:
-    """The appending half of `RedisEventLog`. While Redis is away for long, of each run no more is kept than a mark and
-    its closing entry; they are sent when it is back."""
+    """The appending half of `RedisEventLog`. Entries wait `patience` seconds for a Redis that is away. After that, of
+    each run no more is kept than a mark and its closing entry, which are sent when it is back."""
 
-    def __init__(
-        self, redis: Redis, keep_seconds: int, most_entries: int, give_up_seconds: float = GIVE_UP_SECONDS
-    ) -> None:
+    def __init__(self, redis: Redis, keep_seconds: int, most_entries: int, patience: float) -> None:
         self._redis = redis
         self._keep_seconds = keep_seconds
         self._most_entries = most_entries
-        self._give_up_seconds = give_up_seconds
+        self._patience = patience
         self._name = random_id()
         self._serial = 0
         self._sending: list[_Pending] = []
@@ -133,7 +129,7 @@ class RedisWriter:
         if self._away_since is None:
             self._away_since = now
             logger.warning("Events cannot be sent to Redis: %s", error)
-        if now - self._away_since < self._give_up_seconds:
+        if now - self._away_since < self._patience:
             return
         if not self._given_up:
             self._given_up = True

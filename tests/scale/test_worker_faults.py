@@ -180,4 +180,3 @@ def stop_working(node: ServerProcess) -> None:
     """Its server and its supervisor end."""
     with suppress(AssertionError):
         node.stop()
-
