@@ -84,7 +84,7 @@ async def test_redis_that_stays_away(on_own_redis: Nodes, own_redis: RedisServer
     api = nodes.api("--no-worker")
     await asyncio.to_thread(nodes.worker)
     async with api.sdk() as sdk, httpx.AsyncClient(base_url=api.url, timeout=TIMEOUT) as client:
-        short, long = await work(sdk, 6, 0.4), await work(sdk, 30, 0.5)
+        short, long = await work(sdk, 6, 0.4), await work(sdk, 22, 0.5)
         streams = [asyncio.create_task(frames_until_closed(sdk, *one)) for one in (short, long)]
         joins = [asyncio.create_task(sdk.runs.join(*one)) for one in (short, long)]
         whole_thread = asyncio.create_task(lines_until(client, short[0], short[1]))
@@ -108,7 +108,7 @@ async def test_redis_that_stays_away(on_own_redis: Nodes, own_redis: RedisServer
         assert not done
         await asyncio.to_thread(redis.start)
         async with asyncio.timeout(CLOSED_WITHIN):
-            assert len((await joins[1])["log"]) == 30
+            assert len((await joins[1])["log"]) == 22
             assert (await streams[1])[-1].data["error"] == GAP
         fresh = [part.event async for part in sdk.runs.stream(third[0], "steps", input={"log": []})]
         assert fresh[0] == "metadata" and "error" not in fresh
@@ -129,8 +129,8 @@ async def lines_until(client: httpx.AsyncClient, thread_id: str, run_id: str) ->
 
 
 async def test_a_reader_that_does_not_read_costs_no_memory(nodes: Nodes) -> None:
-    """Thirty megabytes for somebody who takes none of them: others get all, he gets the rest later or is told."""
-    size = 30_000
+    """Many megabytes for somebody who takes none of them: others get all, he gets the rest later or is told."""
+    size = 24_000
     api = nodes.api("--no-worker", EVENT_RING_BYTES_PER_THREAD="1000000")
     await asyncio.to_thread(nodes.worker)
     async with httpx.AsyncClient(base_url=api.url, timeout=TIMEOUT) as client:

@@ -165,7 +165,7 @@ async def test_clocks_that_are_minutes_apart(
             quiet = (await sdk.threads.create())["thread_id"]
             held = await sdk.runs.create(quiet, "slow", input=given)
             firing = (await sdk.threads.create())["thread_id"]
-            await sdk.crons.create_for_thread(firing, "echo", schedule="* * * * * */2", input={})
+            await sdk.crons.create_for_thread(firing, "steps", schedule="* * * * * */2", input={"log": []})
             await sdk.runs.join(quiet, held["run_id"])
             fired = await sdk.runs.list(firing, limit=100)
             state = await sdk.threads.get_state(thread_id)
