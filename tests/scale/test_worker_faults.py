@@ -25,13 +25,15 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 @pytest.mark.parametrize(
-    ("kills", "runs"), [(2, 60), pytest.param(10, 300, marks=pytest.mark.soak)], ids=["short", "long"]
+    ("kills", "runs", "pause"),
+    [(2, 60, 0.15), pytest.param(10, 300, 0.5, marks=pytest.mark.soak)],
+    ids=["short", "long"],
 )
 async def test_kills_of_workers_lose_and_double_nothing(
-    nodes: Nodes, tmp_path: Path, kills: int, runs: int
+    nodes: Nodes, tmp_path: Path, kills: int, runs: int, pause: float
 ) -> None:
     journal = tmp_path / "journal"
-    given = {"log": [], "journal": str(journal), "pause": 0.15}
+    given = {"log": [], "journal": str(journal), "pause": pause}
     api, workers = nodes.api("--no-worker", **PATIENT), nodes.workers(2, "--slots", "6", **PATIENT)
     async with api.sdk() as sdk:
         threads = [(await sdk.threads.create())["thread_id"] for _ in range(THREADS)]
@@ -47,7 +49,7 @@ async def test_kills_of_workers_lose_and_double_nothing(
         filling = asyncio.gather(*map(fill, threads))
         killed_at = await kill_again_and_again(workers, journal, kills)
         made = await filling
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(180):
             for thread_id, mine in zip(threads, made, strict=True):
                 for run_id in mine:
                     await sdk.runs.join(thread_id, run_id)
@@ -66,11 +68,11 @@ async def kill_again_and_again(workers: Sequence[ServerProcess], journal: Path, 
     killed_at = []
     for number in range(kills):
         worker, before = workers[number % len(workers)], len(notes(journal))
-        await eventually(lambda before=before: len(notes(journal)) > before + 10, "nothing goes on")
+        times = number // len(workers) + 1
+        await eventually(lambda w=worker, t=times: is_ready(w, t), "the worker does not come back", 60)
+        await eventually(lambda before=before: len(notes(journal)) > before + 10, "nothing goes on", 60)
         killed_at.append(time.time())
         await asyncio.to_thread(worker.kill_server)
-        times = number // len(workers) + 2
-        await eventually(lambda w=worker, t=times: is_ready(w, t), "the worker does not come back", 60)
     return killed_at
 
 
