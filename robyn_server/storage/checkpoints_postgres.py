@@ -48,8 +48,9 @@ class PostgresSaver(AsyncPostgresSaver):
         """As the library's. What is read to go on from it is followed by greater ids."""
         found = await super().aget_tuple(config)
         configurable = config["configurable"]
-        if found is not None and not get_checkpoint_id(config):
-            stay_above(found.checkpoint["id"])
+        if not get_checkpoint_id(config):
+            if found is not None:
+                stay_above(found.checkpoint["id"])
         elif "run_id" in configurable:
             # A run that goes on from an older checkpoint.
             newest = await self._db.glance(partial(upkeep.newest_id, *namespace_of(config)))

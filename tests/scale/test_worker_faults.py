@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -86,7 +85,7 @@ async def test_a_worker_that_stood_still_past_its_lease_does_no_harm(nodes: Node
         body = {"assistant_id": "slow", "input": given, "durability": "sync", "stream_mode": ["values"]}
         reading = asyncio.create_task(reader.create_and_follow(thread_id, body))
         await eventually(lambda: len(notes(journal)) > 5, "the run does not begin")
-        (zombie,) = [first.server_pid]
+        zombie = first.server_pid
         os.kill(zombie, signal.SIGSTOP)
         try:
             await asyncio.to_thread(nodes.worker)
@@ -158,7 +157,7 @@ async def test_clocks_that_are_minutes_apart(
         await work()
         # Nobody else is there: the next runs are executed by the one, then by the other.
         behind = nodes.api(**at(-300))
-        await asyncio.to_thread(stop_working, ahead)
+        await asyncio.to_thread(ahead.end)
         async with behind.sdk() as sdk:
             await work()
             # A server that is ahead must not take what another holds for abandoned, nor fire what is not due.
@@ -176,9 +175,3 @@ async def test_clocks_that_are_minutes_apart(
     assert not repeated(notes(journal), held["run_id"])
     times = [run["created_at"][:19] for run in fired]
     assert 2 <= len(set(times)) == len(times)
-
-
-def stop_working(node: ServerProcess) -> None:
-    """Its server and its supervisor end."""
-    with suppress(AssertionError):
-        node.stop()
