@@ -35,15 +35,23 @@ class LostEnds:
             elif entry.run_id:
                 self._open[entry.run_id] = entry.attempt
 
-    async def found(self) -> list[RunEvent]:
-        """To be asked when nothing comes: closing entries for those whose own are lost. Their id is `START`."""
+    async def look(self) -> set[str] | None:
+        """The active runs, which are watched from now on; None when they cannot be known. To be asked at the beginning
+        too, by who follows a whole thread: of a run that goes on then, the end may be the first thing that is lost."""
         try:
             active = {run.run_id for run in await self._runs.active(self._thread_id)}
         except Unavailable:
-            return []
+            return None
         if self._only is None:
             for run_id in active:
                 self._open.setdefault(run_id, 0)
+        return active
+
+    async def found(self) -> list[RunEvent]:
+        """To be asked when nothing comes: closing entries for those whose own are lost. Their id is `START`."""
+        active = await self.look()
+        if active is None:
+            return []
         now = time.monotonic()
         over = [run_id for run_id in self._open if run_id not in active]
         self._missing = {run_id: self._missing.get(run_id, now) for run_id in over}

@@ -160,6 +160,7 @@ class _Reader:
                 yield chunk
             session.go_live()
             lost = LostEnds(self._parts.storage.runs, thread_id)
+            await lost.look()
             async for batch in log.follow(thread_id, place):
                 lost.see(batch)
                 told = batch or [_ended_now(entry) for entry in await lost.found()]

@@ -23,6 +23,7 @@ async def thread_frames(
     """SSE bytes of all that happens on the thread, for ever; every frame has an id. The end of a run shows as
     `metadata {"status": "run_done", "run_id"}`."""
     lost, place = LostEnds(runs, thread_id), after
+    await lost.look()
     try:
         async for batch in log.follow(thread_id, after):
             lost.see(batch)
