@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from robyn_server.engine.run_creation import RunCreation, close_run
 from robyn_server.engine.run_stream import Outcome, follow, frames, outcome_at_last, unbroken
 from robyn_server.engine.thread_stream import thread_frames
-from robyn_server.errors import NotFound
+from robyn_server.errors import NotFound, Unavailable
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.event import START, EventId, RunEvent
@@ -119,7 +119,12 @@ class Runs(RunCreation):
     async def join(self, run: Run) -> bytes:
         """JSON of how the run ends. Of a finished run: what its thread says now."""
         if run.status in ACTIVE:
-            seen = await self._outcome(run, await self._join(run, None))
+            try:
+                batches = await self._join(run, None)
+            except Unavailable:
+                # Where the log stands now cannot be known; whoever only waits for the end may look further back.
+                batches = self._follow(run)
+            seen = await self._outcome(run, batches)
             body = None if seen is None else seen.body()
             if body is not None:
                 return body

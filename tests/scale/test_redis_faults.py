@@ -66,9 +66,11 @@ async def test_many_kills_of_redis(on_own_redis: Nodes, own_redis: RedisServer, 
         await restart_in_mid_stream(on_own_redis, own_redis)
 
 
-async def frames_until_closed(sdk: LangGraphClient, thread_id: str, run_id: str) -> list[Any]:
-    """A stream joined, to its end."""
-    return [part async for part in sdk.runs.join_stream(thread_id, run_id)]
+async def frames_until_closed(sdk: LangGraphClient, run: tuple[str, str], seen: list[Any]) -> Any:
+    """A stream joined, to its end; the last frame."""
+    async for part in sdk.runs.join_stream(*run):
+        seen.append(part)
+    return seen[-1]
 
 
 async def work(sdk: LangGraphClient, rounds: int, pause: float) -> tuple[str, str]:
@@ -84,14 +86,15 @@ async def test_redis_that_stays_away(on_own_redis: Nodes, own_redis: RedisServer
     api = nodes.api("--no-worker")
     await asyncio.to_thread(nodes.worker)
     async with api.sdk() as sdk, httpx.AsyncClient(base_url=api.url, timeout=TIMEOUT) as client:
-        short, long = await work(sdk, 6, 0.4), await work(sdk, 22, 0.5)
-        streams = [asyncio.create_task(frames_until_closed(sdk, *one)) for one in (short, long)]
+        short, long = await work(sdk, 8, 0.5), await work(sdk, 22, 0.5)
+        seen: list[list[Any]] = [[], [], []]
+        streams = [
+            asyncio.create_task(frames_until_closed(sdk, run, parts))
+            for run, parts in zip((short, long), seen, strict=False)
+        ]
         joins = [asyncio.create_task(sdk.runs.join(*one)) for one in (short, long)]
-        whole_thread = asyncio.create_task(lines_until(client, short[0], short[1]))
-        await eventually(lambda: not any(task.done() for task in (*streams, *joins)), "they end at once")
-        async for part in sdk.runs.join_stream(*long):
-            if part.event == "values":
-                break
+        whole_thread = asyncio.create_task(lines_until(client, *short, seen[2]))
+        await eventually(lambda: all(seen), "a stream does not begin")
         await asyncio.to_thread(redis.stop, signal.SIGKILL)
         away_since = time.monotonic()
         # Runs are made, executed and finished all the same.
@@ -100,8 +103,8 @@ async def test_redis_that_stays_away(on_own_redis: Nodes, own_redis: RedisServer
         await eventually(lambda: succeeded(sdk, short), "the run does not end without Redis")
         # Who waits learns of it from the rows, who follows is told that something is missing.
         async with asyncio.timeout(CLOSED_WITHIN):
-            assert len((await joins[0])["log"]) == 6
-            assert (await streams[0])[-1].data["error"] == GAP
+            assert len((await joins[0])["log"]) == 8
+            assert (await streams[0]).data["error"] == GAP
             assert await whole_thread == short[1]
         left = max(AWAY - (time.monotonic() - away_since), 0.0)
         done, _ = await asyncio.wait([joins[1]], timeout=left)
@@ -109,7 +112,7 @@ async def test_redis_that_stays_away(on_own_redis: Nodes, own_redis: RedisServer
         await asyncio.to_thread(redis.start)
         async with asyncio.timeout(CLOSED_WITHIN):
             assert len((await joins[1])["log"]) == 22
-            assert (await streams[1])[-1].data["error"] == GAP
+            assert (await streams[1]).data["error"] == GAP
         fresh = [part.event async for part in sdk.runs.stream(third[0], "steps", input={"log": []})]
         assert fresh[0] == "metadata" and "error" not in fresh
 
@@ -119,10 +122,11 @@ async def succeeded(sdk: LangGraphClient, run: tuple[str, str]) -> bool:
     return (await sdk.runs.get(*run))["status"] == "success"
 
 
-async def lines_until(client: httpx.AsyncClient, thread_id: str, run_id: str) -> str:
+async def lines_until(client: httpx.AsyncClient, thread_id: str, run_id: str, seen: list[Any]) -> str:
     """Follow a thread's stream until it says that the run is over, or closes; what was the case."""
     async with client.stream("GET", f"/threads/{thread_id}/stream") as answer:
         async for line in answer.aiter_lines():
+            seen.append(line)
             if '"run_done"' in line and run_id in line:
                 return run_id
     return "closed"
