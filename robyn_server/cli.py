@@ -23,6 +23,7 @@ OVERRIDES = (
     "port",
     "slots",
     "no_worker",
+    "worker_port",
     "log_level",
     "log_format",
     "allow_unauthenticated",
@@ -101,6 +102,10 @@ def parser() -> argparse.ArgumentParser:
         "worker", parents=[shared], help="execute runs for servers on the same PostgreSQL and Redis"
     )
     add_slots(worker)
+    add_host(worker)
+    worker.add_argument(
+        "--worker-port", metavar="PORT", help="answer /ok and /metrics there (default: nowhere)"
+    )
     commands.add_parser("check", parents=[shared], help="say whether langgraph.json and its graphs load")
     commands.add_parser("routes", parents=[shared], help="list the HTTP routes")
     commands.add_parser("migrate", parents=[shared], help="bring the database to this version, then end")
@@ -126,9 +131,14 @@ def add_slots(command: argparse.ArgumentParser) -> None:
     command.add_argument("--slots", metavar="N", help="runs at once (default: 256)")
 
 
+def add_host(command: argparse.ArgumentParser) -> None:
+    """For whoever listens."""
+    command.add_argument("--host", help="IP address to listen on (default: 127.0.0.1)")
+
+
 def add_serve(command: argparse.ArgumentParser) -> None:
     """What only `serve` takes."""
-    command.add_argument("--host", help="IP address to listen on (default: 127.0.0.1)")
+    add_host(command)
     command.add_argument("--port", help="port to listen on (default: 8081)")
     add_slots(command)
     command.add_argument(

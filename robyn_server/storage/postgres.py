@@ -3,6 +3,8 @@
 from contextlib import AsyncExitStack
 from datetime import datetime
 
+from langgraph.store.base import BaseStore
+
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
@@ -11,12 +13,20 @@ from robyn_server.storage.checkpoints_postgres import PostgresCheckpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.document_embedding import DocumentEmbedding
+from robyn_server.storage.interfaces import Checkpoints
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
+from robyn_server.storage.persistence import (
+    Persistence,
+    custom_checkpoints,
+    custom_store,
+    embed_again,
+    sweep_store,
+)
 from robyn_server.storage.postgres_clock import PostgresClock
-from robyn_server.storage.postgres_db import Pool, PostgresDb, open_pool, place_of
+from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
-from robyn_server.storage.store import SqlStore, StoreOptions
+from robyn_server.storage.store import SqlStore, StoreOptions, store_on
 from robyn_server.storage.thread_locks_postgres import PostgresThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
@@ -28,24 +38,33 @@ class PostgresStorage:
     contexts = None
     is_sealed = False
 
-    def __init__(self, pool: Pool, settings: Settings, options: StoreOptions) -> None:
+    def __init__(
+        self,
+        db: PostgresDb,
+        documents_db: PostgresDb,
+        settings: Settings,
+        checkpoints: Checkpoints,
+        store: BaseStore,
+        documents: SqlStore,
+        embedder: str,
+        opened: AsyncExitStack,
+    ) -> None:
         assert settings.database_uri is not None, "PostgreSQL was asked for"
-        self._db = PostgresDb(pool, settings.database_uri)
-        self.assistants = AssistantTable(self._db)
-        self.threads = ThreadTable(self._db)
-        self.runs = RunTable(self._db)
-        self.queue = SqlRunQueue(self._db, settings.pending_per_thread)
-        self.crons = CronTable(self._db)
-        serializer = checkpoint_serializer(settings.checkpoint_pickle_fallback)
-        self.checkpoints = PostgresCheckpoints(pool, self._db, serializer)
-        self.store = SqlStore(self._db, options)
-        self._clock = PostgresClock(self._db)
+        self._db = db
+        self._documents_db = documents_db
+        self.assistants = AssistantTable(db)
+        self.threads = ThreadTable(db)
+        self.runs = RunTable(db)
+        self.queue = SqlRunQueue(db, settings.pending_per_thread)
+        self.crons = CronTable(db)
+        self.checkpoints = checkpoints
+        self.store = store
+        self.documents = documents
+        self.embedder = embedder
         self.thread_locks = PostgresThreadLocks(settings.database_uri)
-        self._documents_db = PostgresDb(pool, settings.database_uri, DOCUMENTS_SCHEMA)
-        embedding = DocumentEmbedding.from_settings(settings)
-        self.documents = SqlStore(self._documents_db, StoreOptions(index=embedding.index))
-        self.embedder = embedding.name
+        self._clock = PostgresClock(db)
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
+        self._opened = opened
 
     def now(self) -> datetime:
         """See `Storage`."""
@@ -57,7 +76,11 @@ class PostgresStorage:
 
     async def sweep_store(self) -> int:
         """See `Storage`."""
-        return await self.store.sweep()
+        return await sweep_store(self.store)
+
+    async def embed_again(self) -> int:
+        """See `Storage`."""
+        return await embed_again(self.store)
 
     async def ready(self) -> None:
         """See `Storage`."""
@@ -70,21 +93,40 @@ class PostgresStorage:
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
         await self.thread_locks.close()
+        await self._opened.aclose()
         await self._documents_db.settle()
         await self._db.close()
 
 
-async def open_storage(settings: Settings, store: StoreOptions | None = None) -> PostgresStorage:
+async def open_storage(settings: Settings, persistence: Persistence | None = None) -> PostgresStorage:
     """Bring the database `settings.database_uri` up to date and open everything in it, on the running loop. Raises
     `StartupError`."""
     assert settings.database_uri is not None, "PostgreSQL was asked for"
+    wished = persistence or Persistence()
     await migrate(settings.database_uri)
-    async with AsyncExitStack() as opened:
+    async with AsyncExitStack() as opening:
         pool = await open_pool(settings.database_uri, settings.database_connections)
-        opened.push_async_callback(pool.close)
-        storage = PostgresStorage(pool, settings, store or StoreOptions())
+        opening.push_async_callback(pool.close)
+        db = PostgresDb(pool, settings.database_uri)
+        documents_db = PostgresDb(pool, settings.database_uri, DOCUMENTS_SCHEMA)
+        # Closed before the pool, which it knows nothing of.
+        opened = await opening.enter_async_context(AsyncExitStack())
+        own = PostgresCheckpoints(pool, db, checkpoint_serializer(wished.serde))
+        checkpoints = await custom_checkpoints(wished, opened)
+        store = await custom_store(wished, opened)
+        embedding = DocumentEmbedding.from_settings(settings)
+        storage = PostgresStorage(
+            db,
+            documents_db,
+            settings,
+            checkpoints or own,
+            store or await store_on(db, wished.store),
+            await store_on(documents_db, StoreOptions(index=embedding.index, index_name=embedding.name)),
+            embedding.name,
+            opened,
+        )
         await storage.read_clock()
-        opened.pop_all()
+        opening.pop_all()
     return storage
 
 

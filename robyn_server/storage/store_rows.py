@@ -36,12 +36,32 @@ TABLES = (
     "CREATE INDEX vector_item ON vector(seq)",
 )
 
+EMBEDDINGS = (
+    "CREATE TABLE embedding (id {unique_serial}, name {text} NOT NULL UNIQUE, chosen_at {time} NOT NULL)",
+    "ALTER TABLE item ADD COLUMN paths {text}",
+    "ALTER TABLE item ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE vector ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
+    # What has no vector beside others that have was put with `index: false`, as far as one can tell.
+    "UPDATE item SET paths = 'false'"
+    " WHERE EXISTS (SELECT 1 FROM vector) AND seq NOT IN (SELECT seq FROM vector)",
+    "CREATE INDEX item_embedding ON item(embedding, seq)",
+    "DROP INDEX vector_ns",
+    "CREATE INDEX vector_ns ON vector(embedding, ns, seq, id)",
+)
+"""`item.paths`: what an item was put with as `index`, as JSON; NULL: the store's own fields. `item.embedding`: what was
+embedding when its vectors were made, 0: nothing was. `vector.embedding` 0: from before this was kept."""
+
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
 
 
 def tables(dialect: Dialect) -> tuple[str, ...]:
     """The first step."""
     return tuple(statement.format(**dialect.types) for statement in TABLES)
+
+
+def embeddings(dialect: Dialect) -> tuple[str, ...]:
+    """The second step: which vectors can be compared."""
+    return tuple(statement.format(**dialect.types) for statement in EMBEDDINGS)
 
 
 def alive(dialect: Dialect) -> str:
@@ -109,8 +129,10 @@ def refresh(dialect: Dialect, seqs: list[int]) -> Transition[None]:
     )
 
 
-def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector]) -> Transition[None]:
-    """Create, replace or (`value`, which is JSON, None) delete an item."""
+def put(
+    dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector], embedding: int
+) -> Transition[None]:
+    """Create, replace or (`value`, which is JSON, None) delete an item. `embedding`: what made the vectors."""
     path = path_of(op.namespace)
     if value is None:
         rows = yield (
@@ -130,18 +152,28 @@ def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vect
     # What is over but not swept yet is no longer there: the new item is not its successor.
     yield f"DELETE FROM item WHERE ns = ? AND key = ? AND expires_at <= {dialect.now}", (ns, op.key)
     rows = yield (
-        "INSERT INTO item(ns, key, created_at, updated_at, ttl_minutes, expires_at, value)"
-        f" VALUES (?, ?, {dialect.now}, {dialect.now}, ?, {dialect.plus('? * 60')}, ?)"
+        "INSERT INTO item(ns, key, created_at, updated_at, ttl_minutes, expires_at, value, paths, embedding)"
+        f" VALUES (?, ?, {dialect.now}, {dialect.now}, ?, {dialect.plus('? * 60')}, ?, ?, ?)"
         " ON CONFLICT (ns, key) DO UPDATE SET updated_at = excluded.updated_at, value = excluded.value,"
-        " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at RETURNING seq",
-        (ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
+        " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at, paths = excluded.paths,"
+        " embedding = excluded.embedding RETURNING seq",
+        (
+            *(ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
+            *(None if op.index is None else orjson.dumps(op.index).decode(), embedding),
+        ),
     )
-    seq: int = rows[0][0]
+    yield from replace_vectors(dialect, rows[0][0], ns, vectors, embedding)
+
+
+def replace_vectors(
+    dialect: Dialect, seq: int, ns: int, vectors: Sequence[Vector], embedding: int
+) -> Transition[None]:
+    """Give an item other vectors."""
     yield "DELETE FROM vector WHERE seq = ?", (seq,)
     for data, norm in vectors:
         yield (
-            "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)",
-            (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data)),
+            "INSERT INTO vector(seq, ns, dims, norm, data, embedding) VALUES (?, ?, ?, ?, ?, ?)",
+            (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data), embedding),
         )
 
 
