@@ -25,7 +25,7 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 @pytest.mark.parametrize(
     ("kills", "runs", "pause"),
-    [(2, 60, 0.15), pytest.param(10, 300, 0.5, marks=pytest.mark.soak)],
+    [(2, 48, 0.15), pytest.param(10, 300, 0.5, marks=pytest.mark.soak)],
     ids=["short", "long"],
 )
 async def test_kills_of_workers_lose_and_double_nothing(
@@ -76,7 +76,7 @@ async def kill_again_and_again(workers: Sequence[ServerProcess], journal: Path, 
 
 
 async def test_a_worker_that_stood_still_past_its_lease_does_no_harm(nodes: Nodes, tmp_path: Path) -> None:
-    journal, steps = tmp_path / "journal", 24
+    journal, steps = tmp_path / "journal", 18
     given = {"log": [], "journal": str(journal), "rounds": steps, "pause": 0.25}
     api, first = nodes.api("--no-worker"), nodes.worker()
     async with httpx.AsyncClient(base_url=api.url, timeout=TIMEOUT) as client:
@@ -163,7 +163,7 @@ async def test_clocks_that_are_minutes_apart(
             await work()
             # A server that is ahead must not take what another holds for abandoned, nor fire what is not due.
             await asyncio.to_thread(nodes.api, "--no-worker", **at(600))
-            given = {"log": [], "journal": str(journal), "rounds": 12, "pause": 0.5}
+            given = {"log": [], "journal": str(journal), "rounds": 8, "pause": 0.5}
             quiet = (await sdk.threads.create())["thread_id"]
             held = await sdk.runs.create(quiet, "slow", input=given)
             firing = (await sdk.threads.create())["thread_id"]
