@@ -20,6 +20,7 @@ from robyn_server.storage.persistence import (
     custom_checkpoints,
     custom_store,
     embed_again,
+    store_of,
     sweep_store,
 )
 from robyn_server.storage.postgres_clock import PostgresClock
@@ -73,6 +74,10 @@ class PostgresStorage:
     async def read_clock(self) -> None:
         """See `Storage`."""
         await self._clock.read()
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """See `Storage`."""
+        return store_of(self.store, owner)
 
     async def sweep_store(self) -> int:
         """See `Storage`."""

@@ -11,7 +11,7 @@ from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.interfaces import pending_outcome
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.run_endings import CANCELLED, end_pending, lock_thread, request_stop
-from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, PENDING
+from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, LEAVING, PENDING
 
 BUSY_TEXT = (
     "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
@@ -70,7 +70,10 @@ def _lock_thread(dialect: Dialect, thread_id: str, visible: MetadataFilter) -> T
         rows = yield f"SELECT {dialect.enter} FROM thread WHERE thread_id = ?" + dialect.lock, (thread_id,)
         if rows and not rows[0][0]:
             raise TakenElsewhere
-    rows = yield f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ?", (thread_id,)
+    rows = yield (
+        f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ? AND NOT ({LEAVING})",
+        (thread_id,),
+    )
     if rows:
         busy, metadata, config = rows[0]
         row = _ThreadRow(bool(busy), dialect.read_json(metadata), dialect.read_private(config))
