@@ -31,7 +31,6 @@ from robyn_server.graphs.store_section import store_index, store_index_name, sto
 from robyn_server.observability.metrics import Metrics
 from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
-from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.checkpoint_serializer import SerdeOptions
 from robyn_server.storage.encryption import Encryption, open_encryption
@@ -41,6 +40,7 @@ from robyn_server.storage.opening import open_storage, schema
 from robyn_server.storage.persistence import Persistence
 from robyn_server.storage.store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
+from robyn_server.worker.duties.clock_reader import ClockReader
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
 from robyn_server.worker.duties.event_sweeper import EventSweeper
 from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
@@ -162,7 +162,7 @@ class Runtime:
         self.engine = Engine(parts)
         self.worker = Worker(parts, Executor(parts))
         self.draining = False
-        self._duties = DutyLoop(duties)
+        self._duties = DutyLoop(duties, parts.storage.now)
         self._webhooks = webhooks
         self._hub = hub
         self._nobody_else = nobody_else
@@ -172,7 +172,7 @@ class Runtime:
         await self.engine.acting_for(SYSTEM).assistants.register_system_assistants()
         # When nobody else works on the data, whoever held these leases is dead.
         if self._nobody_else and await self.parts.storage.queue.release_all():
-            await LeaseSweeper(self.parts).run_once(now())
+            await LeaseSweeper(self.parts).run_once(self.parts.storage.now())
         if self._hub is not None:
             await self._hub.listen()
         if not self.parts.settings.no_worker:
@@ -265,6 +265,7 @@ async def open_runtime(
         StoreEmbedder(parts),
         *events.duties,
         LoopLag(metrics),
+        ClockReader(parts),
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))

@@ -102,6 +102,7 @@ class Settings:
     database_uri: str | None = field(default=None, repr=False)
     database_connections: int = 16
     redis_uri: str | None = field(default=None, repr=False)
+    redis_patience: timedelta = timedelta(seconds=10)
     no_worker: bool = False
     worker_processes: int = 0
     worker_port: int | None = None
@@ -181,6 +182,7 @@ VARIABLES = (
     Variable("database_uri", ("DATABASE_URI", "POSTGRES_URI"), postgres_uri),
     Variable("database_connections", ("DATABASE_CONNECTIONS",), whole(2)),
     Variable("redis_uri", ("REDIS_URI",), redis_uri),
+    Variable("redis_patience", ("REDIS_PATIENCE_SECONDS",), seconds),
     Variable("no_worker", ("NO_WORKER",), boolean),
     Variable("worker_processes", (), whole(0, 64)),
     Variable("worker_port", ("WORKER_PORT",), whole(1, 65_535)),

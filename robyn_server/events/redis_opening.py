@@ -30,6 +30,7 @@ async def open_shared_events(settings: Settings) -> tuple[SharedEventLog, RedisN
     log = SharedEventLog(
         redis,
         keep_seconds=int(settings.resumable_ttl.total_seconds()),
+        patience=settings.redis_patience.total_seconds(),
         ring_bytes_per_thread=settings.ring_bytes_per_thread,
     )
     return log, RedisNotifier(redis)

@@ -1,6 +1,7 @@
 """Opens storage on PostgreSQL: every part, on one pool."""
 
 from contextlib import AsyncExitStack
+from datetime import datetime
 
 from langgraph.store.base import BaseStore
 
@@ -22,10 +23,12 @@ from robyn_server.storage.persistence import (
     store_of,
     sweep_store,
 )
+from robyn_server.storage.postgres_clock import PostgresClock
 from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from robyn_server.storage.thread_locks_postgres import PostgresThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -59,8 +62,18 @@ class PostgresStorage:
         self.store = store
         self.documents = documents
         self.embedder = embedder
+        self.thread_locks = PostgresThreadLocks(settings.database_uri)
+        self._clock = PostgresClock(db)
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
         self._opened = opened
+
+    def now(self) -> datetime:
+        """See `Storage`."""
+        return self._clock.now()
+
+    async def read_clock(self) -> None:
+        """See `Storage`."""
+        await self._clock.read()
 
     def store_of(self, owner: str | None) -> BaseStore:
         """See `Storage`."""
@@ -84,6 +97,7 @@ class PostgresStorage:
 
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
+        await self.thread_locks.close()
         await self._opened.aclose()
         await self._documents_db.settle()
         await self._db.close()
@@ -116,6 +130,7 @@ async def open_storage(settings: Settings, persistence: Persistence | None = Non
             embedding.name,
             opened,
         )
+        await storage.read_clock()
         opening.pop_all()
     return storage
 

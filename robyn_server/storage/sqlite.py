@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from langgraph.store.base import BaseStore
 
+from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
@@ -30,6 +32,7 @@ from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store import DOCUMENTS_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.thread_locks import ThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -56,6 +59,7 @@ class SqliteStorage:
         self.runs = RunTable(db)
         self.queue = SqlRunQueue(db, pending_per_thread)
         self.crons = CronTable(db)
+        self.thread_locks = ThreadLocks()
         self.checkpoints = checkpoints
         self.store = store
         self.documents = documents
@@ -78,6 +82,13 @@ class SqliteStorage:
         if self.contexts is not None:
             return 0
         return await embed_again(self.store)
+
+    def now(self) -> datetime:
+        """See `Storage`."""
+        return now()
+
+    async def read_clock(self) -> None:
+        """See `Storage`."""
 
     async def ready(self) -> None:
         """See `Storage`."""

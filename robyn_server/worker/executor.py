@@ -165,6 +165,7 @@ class Executor:
         """Whether the run is no longer ours to finish: lost, handed back, or to be tried again."""
         run, queue, hooks = job.run, self._parts.storage.queue, self._parts.hooks
         if isinstance(job.stop, LeaseLost) or isinstance(failure, LeaseGone):
+            logger.warning("Lease lost: the run is left to other workers", extra={"run_id": run.run_id})
             hooks.lost(run)
             return True
         if isinstance(job.stop, ShuttingDown) and isinstance(failure, asyncio.CancelledError):
@@ -216,7 +217,7 @@ class Executor:
         if finished is None:
             parts.hooks.lost(run)
             # Asked to roll back at the last moment? Then the thread waits for nothing but this.
-            await LeaseSweeper(parts).run_once(now())
+            await LeaseSweeper(parts).run_once(parts.storage.now())
             return
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
         if finished.more_waits:
