@@ -27,6 +27,7 @@ from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.encryption import open_encryption
+from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.opening import open_storage
 from robyn_server.storage.store import StoreOptions
@@ -153,7 +154,7 @@ async def open_events(settings: Settings, cipher: Cipher) -> Events:
         # The client costs a tenth of a second, which a server on its own does not need.
         from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
 
-        return Events(*await open_shared_events(settings))
+        return Events(*await open_shared_events(settings, EventSealing(cipher)))
     spill = open_spill(settings.data_dir, cipher)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
     return Events(log, InProcessNotifier(), (EventSweeper(log, spill, settings),))

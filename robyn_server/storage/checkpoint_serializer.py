@@ -1,9 +1,32 @@
-"""How values of a graph's state become bytes and values again."""
+"""How values of a graph's state become bytes and values again, and how these are sealed."""
 
 import logging
 
-from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.base import CipherProtocol, SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from robyn_server.storage.checkpoint_values import SEALED
+from robyn_server.storage.cipher import Cipher
+
+
+def sealing_serializer(serializer: SerializerProtocol, cipher: Cipher) -> SerializerProtocol:
+    """For a saver that knows of no cipher: what it gets is sealed, as `checkpoint_values.sealed_value` does it. Values
+    from before encryption are read as well."""
+    return EncryptedSerializer(_Sealing(cipher), serializer) if cipher.seals else serializer
+
+
+class _Sealing(CipherProtocol):
+    def __init__(self, cipher: Cipher) -> None:
+        self._cipher = cipher
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        """See `CipherProtocol`."""
+        return SEALED[1:], self._cipher.seal(plaintext)
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        """See `CipherProtocol`."""
+        return self._cipher.open(ciphertext)
 
 
 def checkpoint_serializer(pickle_fallback: bool = True) -> SerializerProtocol:

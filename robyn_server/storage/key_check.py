@@ -7,7 +7,7 @@ from robyn_server.errors import StartupError
 from robyn_server.storage.cipher import CannotOpen, Cipher
 from robyn_server.storage.sqlite_db import connect
 
-_CANARY = b"The data of this file is sealed with this key."
+CANARY = b"The data of this file is sealed with this key."
 
 
 def check_key(path: Path, cipher: Cipher) -> None:
@@ -29,7 +29,7 @@ def _check(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
     canary = connection.execute("SELECT canary FROM sealed_with").fetchone() if known else None
     if canary is None and cipher.seals:
         connection.execute("CREATE TABLE IF NOT EXISTS sealed_with (canary BLOB NOT NULL)")
-        connection.execute("INSERT INTO sealed_with(canary) VALUES (?)", (cipher.seal(_CANARY),))
+        connection.execute("INSERT INTO sealed_with(canary) VALUES (?)", (cipher.seal(CANARY),))
     connection.execute("COMMIT")
     if canary is None:
         return

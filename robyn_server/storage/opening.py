@@ -2,7 +2,6 @@
 
 from urllib.parse import urlsplit
 
-from robyn_server.errors import StartupError
 from robyn_server.settings import Settings
 from robyn_server.storage import migrations, sqlite
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
@@ -16,15 +15,10 @@ async def open_storage(
     """Bring the database up to date and open everything in it, on the running loop. Raises `StartupError`."""
     if settings.database_uri is None:
         return await sqlite.open_storage(settings, store, encryption)
-    if encryption.cipher.seals:
-        raise StartupError(
-            "LANGGRAPH_AES_KEY and encryption.path of langgraph.json encrypt data in SQLite only: unset them, or"
-            " DATABASE_URI."
-        )
     # The driver costs a tenth of a second and 25 MB, which SQLite does not need.
     from robyn_server.storage import postgres  # noqa: PLC0415
 
-    return await postgres.open_storage(settings, store)
+    return await postgres.open_storage(settings, store, encryption)
 
 
 async def migrate(settings: Settings) -> int:

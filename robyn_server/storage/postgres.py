@@ -1,15 +1,19 @@
 """Opens storage on PostgreSQL: every part, on one pool."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
-from robyn_server.storage.checkpoint_serializer import checkpoint_serializer
+from robyn_server.storage.checkpoint_serializer import checkpoint_serializer, sealing_serializer
 from robyn_server.storage.checkpoints_postgres import PostgresCheckpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
+from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.document_embedding import DocumentEmbedding
+from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.key_check_postgres import check_key
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
 from robyn_server.storage.postgres_db import Pool, PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
@@ -22,21 +26,26 @@ class PostgresStorage:
     """`interfaces.Storage`."""
 
     shared = True
-    contexts = None
-    is_sealed = False
 
-    def __init__(self, pool: Pool, settings: Settings, options: StoreOptions) -> None:
+    def __init__(
+        self, pool: Pool, settings: Settings, options: StoreOptions, encryption: Encryption = NO_ENCRYPTION
+    ) -> None:
         assert settings.database_uri is not None, "PostgreSQL was asked for"
-        self._db = PostgresDb(pool, settings.database_uri)
+        cipher = encryption.cipher
+        self.contexts = encryption.contexts
+        self.is_sealed = cipher.seals
+        self._db = PostgresDb(pool, settings.database_uri, PostgresDialect(cipher))
         self.assistants = AssistantTable(self._db)
         self.threads = ThreadTable(self._db)
         self.runs = RunTable(self._db)
         self.queue = SqlRunQueue(self._db, settings.pending_per_thread)
         self.crons = CronTable(self._db)
-        serializer = checkpoint_serializer(settings.checkpoint_pickle_fallback)
+        serializer = sealing_serializer(checkpoint_serializer(settings.checkpoint_pickle_fallback), cipher)
         self.checkpoints = PostgresCheckpoints(pool, self._db, serializer)
         self.store = SqlStore(self._db, options)
-        self._documents_db = PostgresDb(pool, settings.database_uri, DOCUMENTS_SCHEMA)
+        self._documents_db = PostgresDb(
+            pool, settings.database_uri, PostgresDialect(cipher), DOCUMENTS_SCHEMA
+        )
         embedding = DocumentEmbedding.from_settings(settings)
         self.documents = SqlStore(self._documents_db, StoreOptions(index=embedding.index))
         self.embedder = embedding.name
@@ -58,17 +67,22 @@ class PostgresStorage:
         """See `Storage`. May be called twice."""
         await self._documents_db.settle()
         await self._db.close()
+        if self.contexts is not None:
+            await self.contexts.close()
 
 
-async def open_storage(settings: Settings, store: StoreOptions | None = None) -> PostgresStorage:
+async def open_storage(
+    settings: Settings, store: StoreOptions | None = None, encryption: Encryption = NO_ENCRYPTION
+) -> PostgresStorage:
     """Bring the database `settings.database_uri` up to date and open everything in it, on the running loop. Raises
-    `StartupError`."""
+    `StartupError`, also when the encryption is not that of the data."""
     assert settings.database_uri is not None, "PostgreSQL was asked for"
     await migrate(settings.database_uri)
+    await asyncio.to_thread(check_key, settings.database_uri, encryption.cipher)
     async with AsyncExitStack() as opened:
         pool = await open_pool(settings.database_uri, settings.database_connections)
         opened.push_async_callback(pool.close)
-        storage = PostgresStorage(pool, settings, store or StoreOptions())
+        storage = PostgresStorage(pool, settings, store or StoreOptions(), encryption)
         opened.pop_all()
     return storage
 

@@ -11,6 +11,7 @@ from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.redis_entries import connect
 from robyn_server.events.redis_log import RedisEventLog
 from robyn_server.storage.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
+from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from tests.redis_server import RedisServer
 
@@ -48,7 +49,15 @@ async def on_redis(redis: Redis) -> AsyncIterator[RedisEventLog]:
     await log.close()
 
 
-@pytest.fixture(params=["in_process", "sealed", "on_redis"])
+@pytest.fixture
+async def sealed_on_redis(redis: Redis) -> AsyncIterator[RedisEventLog]:
+    sealing = EventSealing(AesGcm(DerivedKeys(bytes(32))))
+    log = RedisEventLog(redis, keep_seconds=60, ring_bytes_per_thread=50_000, sealing=sealing)
+    yield log
+    await log.close()
+
+
+@pytest.fixture(params=["in_process", "sealed", "on_redis", "sealed_on_redis"])
 def event_log(request: pytest.FixtureRequest) -> EventLog:
     log: EventLog = request.getfixturevalue(request.param)
     return log

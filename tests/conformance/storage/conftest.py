@@ -27,15 +27,16 @@ def database(postgres: PostgresServer) -> str:
     return postgres.database("conformance")
 
 
-@pytest.fixture(params=["sqlite", "sealed", "postgres"])
+@pytest.fixture(params=["sqlite", "sqlite sealed", "postgres", "postgres sealed"])
 async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    if request.param != "postgres":
-        cipher = AesGcm(DerivedKeys(bytes(32))) if request.param == "sealed" else CLEAR
-        opened: Storage = await on_sqlite.open_storage(
-            Settings(data_dir=tmp_path, pending_per_thread=5), encryption=Encryption(cipher)
-        )
+    sealed = request.param.endswith(" sealed")
+    encryption = Encryption(AesGcm(DerivedKeys(bytes(32))) if sealed else CLEAR)
+    opened: Storage
+    if request.param.startswith("postgres"):
+        opened = await on_postgres.open_storage(empty_database(request, tmp_path), encryption=encryption)
     else:
-        opened = await on_postgres.open_storage(empty_database(request, tmp_path))
+        settings = Settings(data_dir=tmp_path, pending_per_thread=5)
+        opened = await on_sqlite.open_storage(settings, encryption=encryption)
     yield opened
     await opened.close()
 

@@ -70,7 +70,7 @@ async def test_a_restart_of_the_database_is_waited_for(own_server: PostgresServe
 
 async def test_servers_that_start_together_migrate_once(postgres: PostgresServer) -> None:
     uri = postgres.database("together")
-    assert sorted(await asyncio.gather(*(migrate(uri) for _ in range(4)))) == [0, 0, 0, len(STEPS) + 3]
+    assert sorted(await asyncio.gather(*(migrate(uri) for _ in range(4)))) == [0, 0, 0, len(STEPS) + 4]
     assert postgres.execute("SELECT version FROM schema_version", "together") == [(len(STEPS),)]
     postgres.execute("INSERT INTO schema_version VALUES (99)", "together")
     with pytest.raises(StartupError, match="newer server"):
@@ -164,7 +164,24 @@ async def test_documents_are_a_store_of_their_own(postgres: PostgresServer) -> N
     await storage.close()
 
 
-async def test_encryption_is_refused() -> None:
-    settings = Settings(database_uri="postgresql://ada:pw@127.0.0.1:1/agents")
-    with pytest.raises(StartupError, match="SQLite only"):
-        await open_any_storage(settings, encryption=Encryption(AesGcm(DerivedKeys(bytes(32)))))
+async def test_what_servers_seal_with_is_agreed_on(postgres: PostgresServer) -> None:
+    settings = Settings(database_uri=postgres.database("sealed"))
+    mine = Encryption(AesGcm(DerivedKeys(bytes(32))))
+    await (await open_storage(settings)).close()
+    # As different servers: each has data keys of its own.
+    many = await asyncio.gather(
+        *(open_storage(settings, None, Encryption(AesGcm(DerivedKeys(bytes(32))))) for _ in range(4))
+    )
+    await many[0].store.aput(("a",), "k", {"word": "quetzalcoatl"})
+    for storage in many:
+        (found,) = await storage.store.asearch(("a",), filter={"word": "quetzalcoatl"})
+        assert found.key == "k"
+    assert postgres.execute("SELECT count(*) FROM sealed_with", "sealed") == [(1,)]
+    assert "quetzalcoatl" not in str(postgres.execute("SELECT value::text FROM item", "sealed"))
+    for storage in many:
+        await storage.close()
+    with pytest.raises(StartupError, match="sealed at .* is encrypted: set LANGGRAPH_AES_KEY"):
+        await open_any_storage(settings)
+    with pytest.raises(StartupError, match="another key"):
+        await open_any_storage(settings, encryption=Encryption(AesGcm(DerivedKeys(bytes(range(32))))))
+    await (await open_any_storage(settings, encryption=mine)).close()
