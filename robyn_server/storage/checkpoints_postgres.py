@@ -102,16 +102,17 @@ class PostgresSaver(AsyncPostgresSaver):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """As the library's; sealed metadata are compared here."""
-        by_database = not (filter and self._cipher.seals)
-        given = {"before": before, **({"filter": filter, "limit": limit} if by_database else {})}
-        left = limit
-        async for found in super().alist(config, **given):
-            if not by_database and not _has(found, filter or {}):
-                continue
-            if left is not None and left <= 0:
+        if not filter or not self._cipher.seals:
+            async for found in super().alist(config, filter=filter, before=before, limit=limit):
+                yield found
+            return
+        count = 0
+        async for found in super().alist(config, before=before):
+            if count == limit:
                 return
-            yield found
-            left = None if left is None else left - 1
+            if _has(found, filter):
+                count += 1
+                yield found
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
