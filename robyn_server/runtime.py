@@ -76,7 +76,6 @@ def prepare(settings: Settings) -> Prepared:
     ttl_rules(settings, config_file.raw)
     store = StoreOptions(store_ttl(config_file), store_index(config_file))
     auth = open_auth(settings, handlers, section)
-    encryption = config_file.section("encryption").get("path")
     return Prepared(
         settings,
         config_file,
@@ -84,8 +83,14 @@ def prepare(settings: Settings) -> Prepared:
         auth,
         store,
         *_webhooks(settings, config_file),
-        encryption_handlers=load(config_file, "encryption", GraphSpec(encryption)) if encryption else None,
+        encryption_handlers=encryption_handlers(config_file),
     )
+
+
+def encryption_handlers(config_file: ConfigFile) -> object | None:
+    """What `encryption.path` of langgraph.json names. Raises `StartupError`."""
+    named = config_file.section("encryption").get("path")
+    return load(config_file, "encryption", GraphSpec(named)) if named else None
 
 
 def _webhooks(settings: Settings, config_file: ConfigFile) -> tuple[WebhookPolicy, WebhookOptions]:

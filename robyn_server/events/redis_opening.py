@@ -19,7 +19,9 @@ class SharedEventLog(RedisEventLog):
         await self._redis.aclose()
 
 
-async def open_shared_events(settings: Settings, sealing: Sealing = IN_CLEAR) -> tuple[SharedEventLog, RedisNotifier]:
+async def open_shared_events(
+    settings: Settings, sealing: Sealing = IN_CLEAR
+) -> tuple[SharedEventLog, RedisNotifier]:
     """Both, on the running loop; close the log last. Raises `StartupError`."""
     assert settings.redis_uri is not None, "Redis was asked for"
     redis = connect(settings.redis_uri)

@@ -272,9 +272,7 @@ def begin_in(schema: str, begin: str) -> str:
     return f"{begin}; SET LOCAL search_path TO {schema}"
 
 
-async def transact(
-    connection: Connection, start: Start[T], begin: str, steps: Executor | None = None
-) -> T:
+async def transact(connection: Connection, start: Start[T], begin: str, steps: Executor | None = None) -> T:
     """Run a transition as one transaction of this connection. `steps`: where its steps may wait."""
     try:
         if begin:
