@@ -2,6 +2,7 @@
 rights."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from tests.waiting import free_port, until
 
 USER = "tests"
+HEX = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
+"""How a dump writes bytes."""
 INSTALLED = Path("/usr/lib/postgresql")
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -94,6 +97,11 @@ class PostgresServer:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def dump(self, database: str) -> str:
+        """What `pg_dump` writes, with binary columns also as the text they may hold."""
+        text = self._run("pg_dump", "--dbname", self.uri(database)).decode()
+        return text + "".join(bytes.fromhex(part).decode("latin-1") for part in HEX.findall(text))
+
     def database(self, name: str) -> str:
         """Make an empty database; its address."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -107,7 +115,7 @@ class PostgresServer:
             return False
         return True
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, program: str, *arguments: str) -> bytes:
         done = subprocess.run(
             [str(self._bin / program), *arguments],
             capture_output=True,
@@ -116,3 +124,4 @@ class PostgresServer:
             **self._as,
         )
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+        return done.stdout
