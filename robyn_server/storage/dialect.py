@@ -34,6 +34,9 @@ class Dialect(Protocol):
     """The same for whole numbers."""
     cipher: Cipher
     """What private columns are sealed with."""
+    vectors: str | None
+    """The schema (quoted) of the type `vector` and of its operators, where the database compares vectors itself: the
+    table `vector` has a column `embedding` then."""
     types: Mapping[str, str]
     """Column types for `schema.py` (text, json, time, flag, bytes, real, serial, and unique_serial that never
     gives a number twice) and what else differs in it:
@@ -101,6 +104,7 @@ class SqliteDialect:
     members = "(SELECT value FROM json_each(?))"
     numbers = members
     pin = ""
+    vectors: str | None = None
     types: Mapping[str, str] = {
         "text": "TEXT",
         "json": "TEXT",

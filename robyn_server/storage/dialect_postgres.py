@@ -44,8 +44,9 @@ class PostgresDialect:
         "null_first": "NULLS FIRST",
     }
 
-    def __init__(self, cipher: Cipher = CLEAR) -> None:
+    def __init__(self, cipher: Cipher = CLEAR, vectors: str | None = None) -> None:
         self.cipher = cipher
+        self.vectors = vectors
 
     def by(self, index: str) -> str:
         """See `Dialect`; PostgreSQL has no such words, `pin` stands in for them."""

@@ -15,6 +15,7 @@ from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
 from robyn_server.storage.key_check_postgres import check_key
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
+from robyn_server.storage.migrations.vectors import open_vectors
 from robyn_server.storage.postgres_db import Pool, PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
@@ -28,13 +29,20 @@ class PostgresStorage:
     shared = True
 
     def __init__(
-        self, pool: Pool, settings: Settings, options: StoreOptions, encryption: Encryption = NO_ENCRYPTION
+        self,
+        pool: Pool,
+        settings: Settings,
+        options: StoreOptions,
+        encryption: Encryption = NO_ENCRYPTION,
+        vectors: str | None = None,
     ) -> None:
+        """`vectors`: see `Dialect`."""
         assert settings.database_uri is not None, "PostgreSQL was asked for"
         cipher = encryption.cipher
+        dialect = PostgresDialect(cipher, vectors)
         self.contexts = encryption.contexts
         self.is_sealed = cipher.seals
-        self._db = PostgresDb(pool, settings.database_uri, PostgresDialect(cipher))
+        self._db = PostgresDb(pool, settings.database_uri, dialect)
         self.assistants = AssistantTable(self._db)
         self.threads = ThreadTable(self._db)
         self.runs = RunTable(self._db)
@@ -43,9 +51,7 @@ class PostgresStorage:
         serializer = sealing_serializer(checkpoint_serializer(settings.checkpoint_pickle_fallback), cipher)
         self.checkpoints = PostgresCheckpoints(pool, self._db, serializer)
         self.store = SqlStore(self._db, options)
-        self._documents_db = PostgresDb(
-            pool, settings.database_uri, PostgresDialect(cipher), DOCUMENTS_SCHEMA
-        )
+        self._documents_db = PostgresDb(pool, settings.database_uri, dialect, DOCUMENTS_SCHEMA)
         embedding = DocumentEmbedding.from_settings(settings)
         self.documents = SqlStore(self._documents_db, StoreOptions(index=embedding.index))
         self.embedder = embedding.name
@@ -79,10 +85,14 @@ async def open_storage(
     assert settings.database_uri is not None, "PostgreSQL was asked for"
     await migrate(settings.database_uri)
     await asyncio.to_thread(check_key, settings.database_uri, encryption.cipher)
+    options, vectors = store or StoreOptions(), None
+    # Sealed vectors mean nothing to the database.
+    if not encryption.cipher.seals:
+        vectors = await open_vectors(settings.database_uri, needed=options.index is not None)
     async with AsyncExitStack() as opened:
         pool = await open_pool(settings.database_uri, settings.database_connections)
         opened.push_async_callback(pool.close)
-        storage = PostgresStorage(pool, settings, store or StoreOptions(), encryption)
+        storage = PostgresStorage(pool, settings, options, encryption, vectors)
         opened.pop_all()
     return storage
 

@@ -4,6 +4,7 @@ Items are listed namespace by namespace, in the order in which the namespaces ca
 in which the items came; overwriting keeps an item's place. A namespace lives as long as it has items.
 """
 
+from array import array
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -12,6 +13,7 @@ from langgraph.store.base import GetOp, Item, ListNamespacesOp, MatchCondition, 
 
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.store_vectors_postgres import vector_text
 
 Namespace: TypeAlias = tuple[str, ...]
 Vector: TypeAlias = tuple[bytes, float]
@@ -139,10 +141,15 @@ def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vect
     seq: int = rows[0][0]
     yield "DELETE FROM vector WHERE seq = ?", (seq,)
     for data, norm in vectors:
-        yield (
-            "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)",
-            (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data)),
-        )
+        row = [seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data)]
+        if dialect.vectors is None:
+            yield "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)", row
+        else:
+            yield (
+                "INSERT INTO vector(seq, ns, dims, norm, data, embedding)"
+                f" VALUES (?, ?, ?, ?, ?, ?::{dialect.vectors}.vector)",
+                (*row, vector_text(array("f", data))),
+            )
 
 
 def sweep(dialect: Dialect) -> Transition[int]:

@@ -16,6 +16,7 @@ from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.store_rows import ITEM, alive, below, read_item, used
 from robyn_server.storage.store_vectors import VectorIndex
+from robyn_server.storage.store_vectors_postgres import nearest
 
 PAGE = 256
 
@@ -125,8 +126,12 @@ def _by_meaning(
 ) -> Transition[list[tuple[Row, float | None]]]:
     """What has a meaning, best first, then what has none."""
     need = op.offset + op.limit
-    of_item = yield from _vectors(dialect, namespaces, op.filter, index.dims)
-    best = yield from index.best(dialect, query, of_item, need)
+    if dialect.vectors is None:
+        of_item = yield from _vectors(dialect, namespaces, op.filter, index.dims)
+        best = yield from index.best(dialect, query, of_item, need)
+    else:
+        fit = (yield from _vectors(dialect, namespaces, op.filter, index.dims)) if op.filter else None
+        best = yield from nearest(dialect, namespaces, None if fit is None else list(fit), query, need)
     rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:

@@ -101,7 +101,7 @@ def fill_more(http: httpx.Client) -> None:
     for number, word in enumerate(("apple", "pear", "plum", "bread", "butter", SECRET)):
         item = {
             "namespace": ["food", str(number % 2)],
-            "key": word,
+            "key": f"k{number}",
             "value": {"text": word, "number": number},
         }
         http.put("/store/items", json=item, headers=of("bob")).raise_for_status()

@@ -51,7 +51,7 @@ async def _migrate(connection: Connection) -> int:
         raise StartupError(
             f"PostgreSQL {OLDEST} or later is needed; this one is {connection.info.server_version}."
         )
-    await _take_turn(connection)
+    await take_turn(connection)
     await AsyncPostgresSaver(cast(Any, connection)).setup()
     applied = 0
     for counter, steps in COUNTED.items():
@@ -69,7 +69,7 @@ async def _migrate(connection: Connection) -> int:
     return applied
 
 
-async def _take_turn(connection: Connection) -> None:
+async def take_turn(connection: Connection) -> None:
     """Until this connection closes nobody else migrates. Not by a statement that waits: the library builds an index
     concurrently, which waits for every statement under way."""
     while True:

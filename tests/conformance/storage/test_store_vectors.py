@@ -3,10 +3,13 @@
 import asyncio
 import math
 import operator
+import os
 import random
 import re
+import shutil
+import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,14 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import PutOp, SearchItem
 
-from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.store import SqlStore, StoreOptions, open_store
+from robyn_server.settings import Settings
+from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
+from robyn_server.storage.encryption import Encryption
+from robyn_server.storage.interfaces import Storage
+from robyn_server.storage.opening import open_storage
+from robyn_server.storage.postgres_db import PostgresDb
+from robyn_server.storage.store import SqlStore, StoreOptions
+from tests.postgres_server import PostgresServer, with_pgvector
 
 WORDS = 64
 
@@ -47,18 +56,44 @@ class Numbers(Embeddings):
         return [self.embed_query(text) for text in texts]
 
 
-@pytest.fixture
-async def opened(tmp_path: Path, cipher: Cipher):
-    stores = []
+INDEX: Any = {"embed": bag_of_words, "dims": WORDS, "fields": ["text"]}
+KINDS = ["sqlite", "sqlite sealed", "postgres", "postgres sealed", "pgvector"]
+
+
+@pytest.fixture(scope="session")
+def pgvector() -> Iterator[PostgresServer]:
+    """A PostgreSQL with the extension."""
+    folder = Path(tempfile.mkdtemp(prefix="pgvector-"))
+    found = with_pgvector(folder)
+    if found is None:
+        missing = (
+            "There is no pgvector (on Debian: apt-get install postgresql-17-pgvector, or as your version is)"
+        )
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = PostgresServer(found=found)
+    yield server.start()
+    server.end()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=KINDS)
+async def opened(request: pytest.FixtureRequest, tmp_path: Path):
+    kind, _, sealed = request.param.partition(" ")
+    encryption = Encryption(AesGcm(DerivedKeys(bytes(32))) if sealed else CLEAR)
+    uri = None if kind == "sqlite" else request.getfixturevalue(kind).database("vectors")
+    settings = Settings(data_dir=tmp_path, database_uri=uri)
+    storages: list[Storage] = []
 
     async def open_one(embed: Any = bag_of_words, dims: int = WORDS, fields: Sequence[str] = ("text",)):
         options = StoreOptions(index={"embed": embed, "dims": dims, "fields": list(fields)})
-        stores.append(await open_store(tmp_path, options, cipher=cipher))
-        return stores[-1]
+        storages.append(await open_storage(settings, options, encryption))
+        return storages[-1].store
 
     yield open_one
-    for store in stores:
-        await store.close()
+    for storage in storages:
+        await storage.close()
 
 
 async def fill(store: SqlStore) -> None:
@@ -145,6 +180,39 @@ async def test_vectors_of_an_earlier_configuration_are_passed_over(opened) -> No
     assert scores(found) == [("new", 1.0), *((f"k{n}", None) for n in (0, 2, 1, 3))]
 
 
+@pytest.mark.parametrize("opened", ["pgvector"], indirect=True)
+async def test_the_database_compares_what_was_there_before_its_extension(
+    opened, pgvector: PostgresServer
+) -> None:
+    store = await opened()
+    assert store._db.dialect.vectors == "public"
+    pgvector.execute("DROP EXTENSION vector CASCADE", "vectors")
+    pgvector.execute("ALTER TABLE vector DROP COLUMN IF EXISTS embedding", "vectors")
+    brute = SqlStore(PostgresDb(store._db._pool, store._db._uri), StoreOptions(index=INDEX))
+    await fill(brute)
+    before = scores(await brute.asearch(("s",), query="red apple"))
+    store = await opened()
+    assert pgvector.execute("SELECT count(*) FROM vector WHERE embedding IS NULL", "vectors") == [(0,)]
+    pgvector.execute("UPDATE vector SET data = ''", "vectors")
+    assert scores(await store.asearch(("s",), query="red apple")) == before
+    assert scores(await store.asearch(("s",), query="zzz", filter={"n": {"$gt": 0}}))[0][0] == "k2"
+    await store.aput(("s", "x"), "k9", {"n": 9, "text": "red apple pie"})
+    assert scores(await store.asearch(("s",), query="apple pie"))[0][0] == "k9"
+    await store.adelete(("s", "x"), "k9")
+
+
+async def test_without_the_extension_it_is_said(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    if postgres.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"):
+        pytest.skip("this PostgreSQL has it")
+    settings = Settings(database_uri=postgres.database("vectors"))
+    await (await open_storage(settings)).close()
+    assert "pgvector" not in caplog.text, "nobody asked for semantic search"
+    await (await open_storage(settings, StoreOptions(index=INDEX))).close()
+    assert "Install pgvector there" in caplog.text
+
+
 @pytest.mark.parametrize("count", [50, 3000])
 async def test_many_vectors_are_found_exactly(opened, count: int) -> None:
     numbers = Numbers(48)
@@ -173,6 +241,7 @@ def unit(vector: Sequence[float]) -> list[float]:
     return [number / norm for number in vector]
 
 
+@pytest.mark.parametrize("opened", ["sqlite", "sqlite sealed"], indirect=True)
 async def test_ten_thousand_vectors_take_milliseconds(opened) -> None:
     store = await opened(Numbers(384), 384, ["n"])
     shared = [[random.Random(n).gauss(0, 1) for _ in range(384)] for n in range(20)]
