@@ -36,12 +36,13 @@ class Dialect(Protocol):
     """What private columns are sealed with."""
     vectors: str | None
     """The schema (quoted) of the type `vector` and of its operators, where the database compares vectors itself: the
-    table `vector` has a column `embedding` then."""
+    table `item_vector` has a column `embedding` then."""
     types: Mapping[str, str]
     """Column types for `schema.py` (text, json, time, flag, bytes, real, serial, and unique_serial that never
     gives a number twice) and what else differs in it:
     `busy_table` ends a table whose rows change all the time, `keyed_table` one that is nothing but its key,
-    `null_first` stands behind a column that may be NULL in an index."""
+    `null_first` stands behind a column that may be NULL in an index, `vector_table` is the store's first name for its
+    vectors."""
     pin: str
     """A statement that holds the planner to the indexes of `schema.py` for the rest of the transaction; empty
     where `by` does."""
@@ -117,6 +118,7 @@ class SqliteDialect:
         "busy_table": "",
         "keyed_table": "WITHOUT ROWID",
         "null_first": "",
+        "vector_table": "vector",
     }
 
     def __init__(self, cipher: Cipher = CLEAR) -> None:

@@ -42,6 +42,7 @@ class PostgresDialect:
         " autovacuum_analyze_scale_factor = 0.01)",
         "keyed_table": "",
         "null_first": "NULLS FIRST",
+        "vector_table": "item_vector",
     }
 
     def __init__(self, cipher: Cipher = CLEAR, vectors: str | None = None) -> None:

@@ -60,7 +60,7 @@ def rows_of(
         case "write_undo":
             rows = _written(source, _UNDO, "write_undo", cipher)
             return Rows(_names(_UNDO), ((seq, run, bool(had), *rest) for seq, run, had, *rest in rows))
-        case "vector":
+        case "item_vector":
             return Rows(_names(_VECTORS), _vectors(source, cipher))
     known = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
     shared = [column for column in columns if column.name in known]
@@ -98,7 +98,7 @@ _VECTORS = "id, seq, ns, dims, norm, data"
 
 
 def _vectors(source: sqlite3.Connection, cipher: Cipher) -> Iterator[Row]:
-    for *row, dims, norm, data in source.execute(f"SELECT {_VECTORS} FROM vector"):
+    for *row, dims, norm, data in source.execute(f"SELECT {_VECTORS} FROM item_vector"):
         clear = len(data) == FLOAT_BYTES * dims
         yield (*row, dims, norm, cipher.seal(data) if clear and cipher.seals else data)
 

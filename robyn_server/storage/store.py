@@ -37,6 +37,7 @@ from robyn_server.storage.store_rows import (
     list_namespaces,
     put,
     refresh,
+    rename_vectors,
     sweep,
     tables,
 )
@@ -45,7 +46,7 @@ from robyn_server.storage.store_vectors import VectorIndex
 
 STORE_FILE = "store.db"
 DOCUMENTS_FILE = "documents.db"
-STEPS = (tables,)
+STEPS = (tables, rename_vectors)
 
 
 @dataclass(frozen=True, slots=True)

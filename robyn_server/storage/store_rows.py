@@ -31,11 +31,11 @@ TABLES = (
     "CREATE INDEX item_order ON item(ns, seq)",
     "CREATE INDEX item_expires ON item(expires_at) WHERE expires_at IS NOT NULL",
     # An id never comes again and its vector never changes: store_vectors.py remembers them by it.
-    """CREATE TABLE vector (
+    """CREATE TABLE {vector_table} (
         id {unique_serial}, seq BIGINT NOT NULL REFERENCES item ON DELETE CASCADE,
         ns BIGINT NOT NULL, dims INTEGER NOT NULL, norm {real} NOT NULL, data {bytes} NOT NULL)""",
-    "CREATE INDEX vector_ns ON vector(dims, ns, seq, id)",
-    "CREATE INDEX vector_item ON vector(seq)",
+    "CREATE INDEX vector_ns ON {vector_table}(dims, ns, seq, id)",
+    "CREATE INDEX vector_item ON {vector_table}(seq)",
 )
 
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
@@ -44,6 +44,16 @@ ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_m
 def tables(dialect: Dialect) -> tuple[str, ...]:
     """The first step."""
     return tuple(statement.format(**dialect.types) for statement in TABLES)
+
+
+def rename_vectors(dialect: Dialect) -> tuple[str, ...]:
+    """The second step: a table `vector` stands in the way of PostgreSQL's type of that name."""
+    if dialect.name == "sqlite":
+        return ("ALTER TABLE vector RENAME TO item_vector",)
+    return (
+        "DO $$ BEGIN IF to_regclass('item_vector') IS NULL THEN ALTER TABLE vector RENAME TO item_vector; END IF;"
+        " END $$",
+    )
 
 
 def alive(dialect: Dialect) -> str:
@@ -139,14 +149,14 @@ def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vect
         (ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
     )
     seq: int = rows[0][0]
-    yield "DELETE FROM vector WHERE seq = ?", (seq,)
+    yield "DELETE FROM item_vector WHERE seq = ?", (seq,)
     for data, norm in vectors:
         row = [seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data)]
         if dialect.vectors is None:
-            yield "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)", row
+            yield "INSERT INTO item_vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)", row
         else:
             yield (
-                "INSERT INTO vector(seq, ns, dims, norm, data, embedding)"
+                "INSERT INTO item_vector(seq, ns, dims, norm, data, embedding)"
                 f" VALUES (?, ?, ?, ?, ?, ?::{dialect.vectors}.vector)",
                 (*row, vector_text(array("f", data))),
             )

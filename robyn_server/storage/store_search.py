@@ -135,7 +135,9 @@ def _by_meaning(
     rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:
-        silent = f" AND NOT EXISTS (SELECT 1 FROM vector v WHERE v.seq = i.seq AND v.dims = {index.dims})"
+        silent = (
+            f" AND NOT EXISTS (SELECT 1 FROM item_vector v WHERE v.seq = i.seq AND v.dims = {index.dims})"
+        )
         rest = yield from _list(dialect, namespaces, op.filter, 0, need - len(best), more=silent)
         scored += [(row, None) for row in rest]
     return scored[op.offset : need]
@@ -146,7 +148,7 @@ def _vectors(
 ) -> Transition[dict[int, int]]:
     """Vector -> item, in the order of listing, of every item that passes the filter."""
     rows = yield (
-        f"SELECT id, seq FROM vector WHERE dims = ? AND ns IN {dialect.numbers}"
+        f"SELECT id, seq FROM item_vector WHERE dims = ? AND ns IN {dialect.numbers}"
         f" AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= {dialect.now}) ORDER BY ns, seq, id",
         (dims, orjson.dumps(namespaces).decode()),
     )

@@ -31,7 +31,7 @@ def nearest(
     some = "" if among is None else f" AND id IN {dialect.numbers}"
     return (
         yield (
-            f"SELECT seq, max(score)::float8 AS best FROM (SELECT ns, seq, {score} AS score FROM vector"
+            f"SELECT seq, max(score)::float8 AS best FROM (SELECT ns, seq, {score} AS score FROM item_vector"
             f" WHERE dims = ? AND embedding IS NOT NULL AND ns IN {dialect.numbers}{some}"
             f" AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= {dialect.now})) v"
             " GROUP BY ns, seq ORDER BY best DESC, ns, seq LIMIT ?",

@@ -41,7 +41,7 @@ async def open_vectors(uri: str, needed: bool) -> str | None:
             return None
         await take_turn(connection)
         for tables in ((), (DOCUMENTS_SCHEMA,)):
-            await _fill(connection, sql.Identifier(*tables, "vector"), schema)
+            await _fill(connection, sql.Identifier(*tables, "item_vector"), schema)
         return schema
     except psycopg.Error as error:
         raise StartupError(f"The vectors of {place_of(uri)} cannot be prepared: {error}.") from error

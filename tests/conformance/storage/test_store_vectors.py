@@ -187,13 +187,13 @@ async def test_the_database_compares_what_was_there_before_its_extension(
     store = await opened()
     assert store._db.dialect.vectors == "public"
     pgvector.execute("DROP EXTENSION vector CASCADE", "vectors")
-    pgvector.execute("ALTER TABLE vector DROP COLUMN IF EXISTS embedding", "vectors")
+    pgvector.execute("ALTER TABLE item_vector DROP COLUMN IF EXISTS embedding", "vectors")
     brute = SqlStore(PostgresDb(store._db._pool, store._db._uri), StoreOptions(index=INDEX))
     await fill(brute)
     before = scores(await brute.asearch(("s",), query="red apple"))
     store = await opened()
-    assert pgvector.execute("SELECT count(*) FROM vector WHERE embedding IS NULL", "vectors") == [(0,)]
-    pgvector.execute("UPDATE vector SET data = ''", "vectors")
+    assert pgvector.execute("SELECT count(*) FROM item_vector WHERE embedding IS NULL", "vectors") == [(0,)]
+    pgvector.execute("UPDATE item_vector SET data = ''", "vectors")
     assert scores(await store.asearch(("s",), query="red apple")) == before
     assert scores(await store.asearch(("s",), query="zzz", filter={"n": {"$gt": 0}}))[0][0] == "k2"
     await store.aput(("s", "x"), "k9", {"n": 9, "text": "red apple pie"})
@@ -264,5 +264,5 @@ def many(rows: Sequence[tuple[bytes, float]]):
     for n, (data, norm) in enumerate(rows, 1):
         item = "INSERT INTO item(seq, ns, key, created_at, updated_at, value) VALUES (?, 1, ?, 0, 0, '{}')"
         yield item, (n, str(n))
-        vector = "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, 1, ?, ?, ?)"
+        vector = "INSERT INTO item_vector(seq, ns, dims, norm, data) VALUES (?, 1, ?, ?, ?)"
         yield vector, (n, len(data) // 4, norm, data)
