@@ -1,6 +1,6 @@
 # One command each. Nothing but make and a python3 (3.11 to 3.13) is needed to begin.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check format soak bench lock clean
+.PHONY: help install serve test check format soak bench plots lock clean
 SHELL := /bin/sh
 
 PORT ?= 8081
@@ -45,13 +45,17 @@ soak: .venv/.installed-dev ## Repeat the crash scenes (ROUNDS=10 times; takes a 
 bench: .venv/.installed-dev ## Measure a server (AGAINST=a git revision puts that one beside it)
 	@$(PY) -m bench.run $(if $(AGAINST),--against "$(AGAINST)") $(ARGS)
 
+plots: .venv/.installed-plots ## Measure curves and draw docs/plots (ARGS="--also reference=http://127.0.0.1:9000" adds a server)
+	@$(PY) -m bench.curves $(ARGS)
+
 LOCKING := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-annotate --custom-compile-command "make lock" pyproject.toml
+	--no-annotate --custom-compile-command "make lock"
 
 lock: ## Solve the dependencies anew (needs uv; UPGRADE=--upgrade takes the newest)
 	@command -v $(firstword $(UV)) >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
-	$(UV) $(LOCKING) $(UPGRADE) --group build --output-file requirements.lock
-	$(UV) $(LOCKING) $(UPGRADE) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(UV) $(LOCKING) $(UPGRADE) pyproject.toml --group build --output-file requirements.lock
+	$(UV) $(LOCKING) $(UPGRADE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(UV) $(LOCKING) $(UPGRADE) --group plots --constraints requirements-dev.lock --output-file requirements-plots.lock
 
 clean: ## Remove .venv and caches; the data in .data stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
@@ -73,4 +77,8 @@ clean: ## Remove .venv and caches; the data in .data stays
 .venv/.installed-dev: .venv/.installed requirements-dev.lock
 	@echo "Installing what the tests and checks need"
 	@$(PIP) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+.venv/.installed-plots: .venv/.installed-dev requirements-plots.lock
+	@$(PIP) --require-hashes --requirement requirements-plots.lock
 	@touch $@
