@@ -18,6 +18,8 @@ AT_ONCE = 500
 
 _SCHEMA = """SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
     WHERE extname = 'vector'"""
+_HAS_COLUMN = """SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'embedding'
+    AND NOT attisdropped"""
 _WITHOUT = """SELECT id, data FROM {table} WHERE embedding IS NULL AND id > %s AND octet_length(data) = dims * {size}
     ORDER BY id LIMIT {most}"""
 
@@ -66,11 +68,13 @@ async def _schema(connection: Connection) -> str | None:
 
 async def _fill(connection: Connection, table: sql.Identifier, schema: str) -> None:
     """The column, with what it lacks: rows from before the extension was there."""
-    add = sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS embedding {}.vector")
-    await connection.execute(add.format(table, sql.SQL(schema)))
-    await connection.execute(
-        sql.SQL("CREATE INDEX IF NOT EXISTS vector_to_fill ON {}(id) WHERE embedding IS NULL").format(table)
-    )
+    found = await connection.execute(_HAS_COLUMN, (table.as_string(connection),))
+    if await found.fetchone() is None:
+        # Only then: it locks out whoever works on the table.
+        add = sql.SQL("ALTER TABLE {} ADD COLUMN embedding {}.vector")
+        await connection.execute(add.format(table, sql.SQL(schema)))
+        index = sql.SQL("CREATE INDEX vector_to_fill ON {}(id) WHERE embedding IS NULL")
+        await connection.execute(index.format(table))
     update = sql.SQL("UPDATE {} SET embedding = %s::{}.vector WHERE id = %s").format(
         table,
         sql.SQL(schema),
