@@ -13,8 +13,15 @@ from langgraph.graph import START, MessagesState, StateGraph
 TOKENS = 200
 
 
+PAUSE = 0.02
+"""Seconds between the tokens of `paced`; fifty of them take one second."""
+
+
 class TokenModel(BaseChatModel):
-    """Streams its tokens as fast as it can."""
+    """Streams its tokens as fast as it can, or with a pause before each."""
+
+    count: int = TOKENS
+    pause: float = 0.0
 
     @property
     def _llm_type(self) -> str:
@@ -32,9 +39,9 @@ class TokenModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **_: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for number in range(TOKENS):
-            if number % 20 == 0:
-                await asyncio.sleep(0)
+        for number in range(self.count):
+            if self.pause or number % 20 == 0:
+                await asyncio.sleep(self.pause)
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=f"tok{number} "))
             if run_manager:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -49,5 +56,14 @@ async def _speak(state: MessagesState) -> dict[str, Any]:
     return {"messages": [await TokenModel().ainvoke(state["messages"][-1:])]}
 
 
+async def _speak_slowly(state: MessagesState) -> dict[str, Any]:
+    # Streamed also where nobody asks for messages: the pauses are the point.
+    model = TokenModel(count=50, pause=PAUSE)
+    return {
+        "messages": [AIMessage("".join([part.text async for part in model.astream(state["messages"][-1:])]))]
+    }
+
+
 echo = StateGraph(MessagesState).add_node("agent", _answer).add_edge(START, "agent").compile()
 tokens = StateGraph(MessagesState).add_node("agent", _speak).add_edge(START, "agent").compile()
+paced = StateGraph(MessagesState).add_node("agent", _speak_slowly).add_edge(START, "agent").compile()

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from robyn_server import __version__
 from robyn_server.auth.sealing import STREAM_TICKETS, Sealer
 from robyn_server.auth.tickets import StreamTickets
+from robyn_server.events.counters import InProcessCounters
 from robyn_server.graphs.config_file import GraphSpec
 from robyn_server.graphs.loader import load
 from robyn_server.observability.metrics import Metrics
 from robyn_server.resources.types import JsonObject
 from robyn_server.runtime import Prepared, open_runtime
+from robyn_server.settings import Settings, is_shared
 from robyn_server.surfaces import a2a, collections, langgraph, mcp
 from robyn_server.surfaces.sign_in.routes import SignIn
 from robyn_server.surfaces.system.routes import System
@@ -19,6 +21,7 @@ from robyn_server.web.application import Application
 from robyn_server.web.authentication import QueryCredentials
 from robyn_server.web.http_section import HttpSection
 from robyn_server.web.openapi import document, joined, secured
+from robyn_server.web.rate_limit import RateLimit
 from robyn_server.web.routing import Surface
 
 if TYPE_CHECKING:
@@ -78,9 +81,13 @@ async def open_application(prepared: Prepared, http: HttpSection) -> Application
 
     tickets = StreamTickets(Sealer.from_settings(prepared.settings, STREAM_TICKETS))
 
+    limit = rate_limit(prepared.settings)
+
     async def close() -> None:
         if custom:
             await custom.stop()
+        if limit:
+            await limit.close()
         await runtime.close()
 
     return Application(
@@ -91,9 +98,23 @@ async def open_application(prepared: Prepared, http: HttpSection) -> Application
         close=close,
         metrics=runtime.metrics,
         logged_headers=http.logging_headers,
+        rate_limit=limit,
+        shared=is_shared(prepared.settings),
         custom=custom,
         query_credentials=QueryCredentials(tickets, prepared.settings.allow_query_token),
     )
+
+
+def rate_limit(settings: Settings) -> RateLimit | None:
+    """The limit of requests, counted by all servers together where they share a Redis."""
+    if settings.rate_limit is None:
+        return None
+    if not is_shared(settings) or settings.redis_uri is None:
+        return RateLimit(InProcessCounters(), settings.rate_limit)
+    # As in `runtime.open_events`.
+    from robyn_server.events.redis_counters import RedisCounters  # noqa: PLC0415
+
+    return RateLimit(RedisCounters(settings.redis_uri), settings.rate_limit)
 
 
 def load_custom(prepared: Prepared, http: HttpSection) -> "CustomApp | None":
@@ -103,4 +124,5 @@ def load_custom(prepared: Prepared, http: HttpSection) -> "CustomApp | None":
     # It brings Starlette, which nobody else needs.
     from robyn_server.web.asgi_mount import CustomApp  # noqa: PLC0415
 
-    return CustomApp(load(prepared.config_file, "http.app", GraphSpec(http.app)), http)
+    spec = GraphSpec(http.app, place=prepared.config_file.place("http"))
+    return CustomApp(load(prepared.config_file, "http.app", spec), http)

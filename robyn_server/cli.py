@@ -23,6 +23,7 @@ OVERRIDES = (
     "port",
     "slots",
     "no_worker",
+    "worker_port",
     "log_level",
     "log_format",
     "allow_unauthenticated",
@@ -112,6 +113,10 @@ def parser() -> argparse.ArgumentParser:
         "worker", parents=[shared], help="execute runs for servers on the same PostgreSQL and Redis"
     )
     add_slots(worker)
+    add_host(worker)
+    worker.add_argument(
+        "--worker-port", metavar="PORT", help="answer /ok and /metrics there (default: nowhere)"
+    )
     commands.add_parser("check", parents=[shared], help="say whether langgraph.json and its graphs load")
     commands.add_parser("routes", parents=[shared], help="list the HTTP routes")
     add_migrate(
@@ -149,9 +154,14 @@ def add_migrate(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_host(command: argparse.ArgumentParser) -> None:
+    """For whoever listens."""
+    command.add_argument("--host", help="IP address to listen on (default: 127.0.0.1)")
+
+
 def add_serve(command: argparse.ArgumentParser) -> None:
     """What only `serve` takes."""
-    command.add_argument("--host", help="IP address to listen on (default: 127.0.0.1)")
+    add_host(command)
     command.add_argument("--port", help="port to listen on (default: 8081)")
     add_slots(command)
     command.add_argument(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvloop
 
-from robyn_server import environment, garbage, runtime
-from robyn_server.app import open_application, surfaces
+from robyn_server import __version__, environment, garbage, runtime
+from robyn_server.app import Project, open_application, surfaces
 from robyn_server.auth.sealing import KEY_FILE, Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner, base_url
@@ -21,16 +21,20 @@ from robyn_server.graphs.check import check as check_graphs
 from robyn_server.graphs.config_file import read_config_file
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
-from robyn_server.settings import Settings, check_shared, read_settings
+from robyn_server.settings import Settings, check_shared, is_shared, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir
 from robyn_server.storage.encryption import open_encryption
 from robyn_server.storage.migrations import APP_FILE
 from robyn_server.storage.opening import describe
 from robyn_server.storage.opening import migrate as bring_up_to_date
+from robyn_server.surfaces.system.routes import System
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
+from robyn_server.web.route_table import RouteTable
+from robyn_server.web.routing import Handler
 from robyn_server.web.server import run_server
+from robyn_server.web.worker_listener import WorkerListener
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +45,11 @@ Overrides = Mapping[str, str]
 def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     """Serve until told to stop; `ready` is called once the port is bound. Raises `StartupError` before that."""
     settings = configured(overrides)
+    if is_shared(settings) and settings.secret_key is None:
+        logger.warning(
+            "SECRET_KEY is not set: other servers on this database cannot open what this one seals, the secrets of"
+            " runs and stream tickets. Set the same for all."
+        )
     listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
     # Held until this process ends, by whatever end.
     hold_data_dir(settings.data_dir)
@@ -75,15 +84,26 @@ async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = await runtime.open_runtime(prepared)
+    listener = WorkerListener(running.engine, watched(running))
     try:
         await running.start()
+        if prepared.settings.worker_port is not None:
+            address = listening.resolve(prepared.settings.host)
+            await listener.start(address, prepared.settings.worker_port)
         garbage.collect_what_is_new()
         ready()
         logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
         await stop.wait()
         await running.drain()
     finally:
+        listener.close()
         await running.close()
+
+
+def watched(running: runtime.Runtime) -> dict[str, Handler]:
+    """What a worker answers to those who watch it, by path."""
+    system = System(running.metrics, lambda _: {}, lambda: running.draining, __version__)
+    return {"/ok": system.ok, "/metrics": system.numbers}
 
 
 def prepare(settings: Settings) -> runtime.Prepared:
@@ -96,18 +116,22 @@ def prepare(settings: Settings) -> runtime.Prepared:
 
 def check(overrides: Overrides) -> int:
     """Print what loads and what does not; 1 when something that is needed does not."""
-    report = check_graphs(configured(overrides).config_path)
+    report = check_graphs(configured(overrides).config_path, os.environ)
     for line in report.lines:
         say(line)
     return 0 if report.ok else 1
 
 
 def routes(overrides: Overrides) -> int:
-    """Print the table of routes."""
-    prefix = configured(overrides).mount_prefix
-    served = surfaces(Metrics(slots=0), lambda: False, StreamTickets(Sealer(b"opens nothing")))
+    """Print the table of routes, as the project's section `http` leaves it. Raises `StartupError`."""
+    settings = configured(overrides)
+    section = environment.read_sources(settings.config_path, os.environ).section("http")
+    project = Project(HttpSection.read(section, settings.cors_config), settings.mount_prefix)
+    tickets = StreamTickets(Sealer(b"opens nothing"))
+    served = surfaces(Metrics(slots=0), lambda: False, tickets, project)
     table = sorted(
-        (prefix + route.path, route.method, route.summary) for one in served for route in one.routes
+        (place.path, place.route.method, place.route.summary)
+        for place in RouteTable(served, project.prefix).places
     )
     width = max(len(path) for path, _, _ in table)
     for path, method, summary in table:
@@ -170,9 +194,10 @@ def addresses(source: str, target: str) -> tuple[Path, str]:
 
 def encryption_handlers(settings: Settings) -> object | None:
     """What langgraph.json names, where there is one. Raises `StartupError`."""
-    if not settings.config_path.is_file():
+    sources = environment.read_sources(settings.config_path, os.environ)
+    if not sources.section("encryption").get("path"):
         return None
-    return runtime.encryption_handlers(read_config_file(settings.config_path))
+    return runtime.encryption_handlers(read_config_file(settings.config_path, sources.merged))
 
 
 def backup(overrides: Overrides, target: Path) -> int:
@@ -204,8 +229,7 @@ def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     """Say that the server is ready: to a person, or as one log line where machines read."""
     storage = describe(settings)
     if settings.database_uri is not None:
-        shared = settings.redis_uri is not None
-        storage += ", events in Redis" if shared else ", events in this process: one server only"
+        storage += ", events in Redis" if is_shared(settings) else ", events in this process: one server only"
     if settings.log_format == "json":
         logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
         return

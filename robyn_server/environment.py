@@ -1,4 +1,5 @@
-"""Where settings come from: the real environment, `env` of langgraph.json, `.env` beside it.
+"""Where settings come from: the real environment, `env` of langgraph.json, `.env` beside it; and which sections of
+langgraph.json a variable stands for.
 
 Knows files and precedence, not the settings themselves.
 """
@@ -8,11 +9,23 @@ import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dotenv import dotenv_values
 
 from robyn_server.errors import StartupError
+
+SECTIONS: Final[Mapping[str, str]] = {
+    "graphs": "LANGSERVE_GRAPHS",
+    "auth": "LANGGRAPH_AUTH",
+    "store": "LANGGRAPH_STORE",
+    "checkpointer": "LANGGRAPH_CHECKPOINTER",
+    "http": "LANGGRAPH_HTTP",
+    "webhooks": "LANGGRAPH_WEBHOOKS",
+    "encryption": "LANGGRAPH_ENCRYPTION",
+}
+"""Sections of langgraph.json, and the variable that replaces each: the names with which the reference's images are
+configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +34,62 @@ class Sources:
 
     project: Mapping[str, str]
     merged: Mapping[str, str]
-    auth_path: str | None
-    mount_prefix: str | None
-    """`auth.path` and `http.mount_prefix` of langgraph.json."""
+    sections: Mapping[str, Any]
+    """langgraph.json, with the sections that `merged` replaces."""
     database_url: str | None
     """DATABASE_URL of the real environment, if it asks for PostgreSQL: in a project it is usually the project's own
     database."""
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """One of them, empty when it is missing. Raises `StartupError` when it is no object."""
+        found = self.sections.get(name) or {}
+        if not isinstance(found, dict):
+            raise StartupError(f'"{name}" in langgraph.json must be an object: correct it.')
+        return found
+
+    @property
+    def auth_path(self) -> str | None:
+        """`auth.path`."""
+        return text_at(self.sections, "auth", "path")
+
+    @property
+    def mount_prefix(self) -> str | None:
+        """`http.mount_prefix`."""
+        return text_at(self.sections, "http", "mount_prefix")
 
 
 def read_sources(config_path: Path, environ: Mapping[str, str]) -> Sources:
     """Read what stands beside and in a langgraph.json. A missing langgraph.json counts as empty: who
     needs its graphs will say so. Raises `StartupError` for files that cannot be read."""
-    section = read_object(config_path)
-    project = {**read_dotenv(config_path.parent / ".env"), **declared_env(config_path, section.get("env"))}
+    written = read_object(config_path)
+    project = {**read_dotenv(config_path.parent / ".env"), **declared_env(config_path, written.get("env"))}
+    merged = {**project, **environ}
     return Sources(
         project=project,
-        merged={**project, **environ},
-        auth_path=text_at(section, "auth", "path"),
-        mount_prefix=text_at(section, "http", "mount_prefix"),
+        merged=merged,
+        sections={**written, **replaced_sections(merged)},
         database_url=postgres_url(environ),
     )
+
+
+def replaced_sections(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Sections that a variable of SECTIONS stands for: an object each, or None (as if the section were missing). Raises
+    `StartupError`."""
+    return {
+        section: _section(name, variables[name]) for section, name in SECTIONS.items() if variables.get(name)
+    }
+
+
+def _section(name: str, value: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(value)
+    except json.JSONDecodeError as error:
+        raise StartupError(
+            f"{name} is not valid JSON ({error.msg} at column {error.colno}): correct it."
+        ) from error
+    if not isinstance(found, dict | None):
+        raise StartupError(f"{name} must be a JSON object: correct it.")
+    return found
 
 
 def text_at(section: Mapping[str, Any], name: str, key: str) -> str | None:

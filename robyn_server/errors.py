@@ -78,7 +78,8 @@ class Unavailable(DomainError):
 
 
 class Refused(DomainError):
-    """A project's own auth handler said no, with a status of its choice (HTTP `status`, with `headers`)."""
+    """No, with a status and headers of its own (HTTP `status`, with `headers`): said by a project's auth handler or
+    by the limit of requests."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from robyn_server.auth.interfaces import Auth
@@ -13,23 +14,28 @@ from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.environment import read_sources
+from robyn_server.errors import StartupError
 from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
+from robyn_server.graphs.checkpointer_section import checkpointer_source
 from robyn_server.graphs.config_file import ConfigFile, GraphSpec, read_config_file
 from robyn_server.graphs.loader import load
 from robyn_server.graphs.registry import GraphRegistry
-from robyn_server.graphs.store_section import store_index, store_ttl
+from robyn_server.graphs.store_section import store_index, store_index_name, store_ttl
 from robyn_server.observability.metrics import Metrics
 from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
+from robyn_server.storage.checkpoint_serializer import SerdeOptions
 from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.encryption import open_encryption
 from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
+from robyn_server.storage.named_object import Named
 from robyn_server.storage.opening import open_storage
+from robyn_server.storage.persistence import Persistence
 from robyn_server.storage.store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
@@ -38,6 +44,7 @@ from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
 from robyn_server.worker.duties.loop import Duty, DutyLoop
 from robyn_server.worker.duties.loop_lag import LoopLag
 from robyn_server.worker.duties.run_sweeper import RunSweeper
+from robyn_server.worker.duties.store_embedder import StoreEmbedder
 from robyn_server.worker.duties.store_sweeper import StoreSweeper
 from robyn_server.worker.duties.thread_sweeper import ThreadSweeper
 from robyn_server.worker.executor import Executor
@@ -59,7 +66,7 @@ class Prepared:
     config_file: ConfigFile
     graphs: GraphRegistry
     auth: Auth
-    store: StoreOptions
+    persistence: Persistence
     webhook_policy: WebhookPolicy
     webhook_options: WebhookOptions
     encryption_handlers: object | None = None
@@ -68,37 +75,68 @@ class Prepared:
 
 def prepare(settings: Settings) -> Prepared:
     """Read langgraph.json, import the graphs, open authentication. Raises `StartupError` with one sentence."""
-    config_file = read_config_file(settings.config_path)
+    variables = read_sources(settings.config_path, os.environ).merged
+    config_file = read_config_file(settings.config_path, variables)
     redact_traces(settings)
     graphs = GraphRegistry(config_file)
-    section = config_file.section("auth")
-    handlers = load(config_file, "auth", GraphSpec(section["path"])) if "path" in section else None
-    ttl_rules(settings, config_file.raw)
-    store = StoreOptions(store_ttl(config_file), store_index(config_file))
-    auth = open_auth(settings, handlers, section)
+    handlers = _loaded(config_file, "auth", config_file.named("auth"))
     return Prepared(
         settings,
         config_file,
         graphs,
-        auth,
-        store,
-        *_webhooks(settings, config_file),
+        open_auth(settings, handlers, config_file.section("auth")),
+        _persistence(settings, config_file),
+        *_webhooks(settings, config_file, variables),
         encryption_handlers=encryption_handlers(config_file),
     )
 
 
 def encryption_handlers(config_file: ConfigFile) -> object | None:
     """What `encryption.path` of langgraph.json names. Raises `StartupError`."""
-    named = config_file.section("encryption").get("path")
-    return load(config_file, "encryption", GraphSpec(named)) if named else None
+    return _loaded(config_file, "encryption", config_file.named("encryption"))
 
 
-def _webhooks(settings: Settings, config_file: ConfigFile) -> tuple[WebhookPolicy, WebhookOptions]:
+def _loaded(config_file: ConfigFile, label: str, spec: GraphSpec | None) -> object | None:
+    return None if spec is None else load(config_file, label, spec)
+
+
+def _persistence(settings: Settings, config_file: ConfigFile) -> Persistence:
+    section, place = config_file.section("checkpointer"), config_file.place("checkpointer")
+    rules = ttl_rules(settings, config_file.raw).default
+    keep = settings.checkpoints_per_thread
+    saver = _named(config_file, "checkpointer", checkpointer_source(config_file))
+    if saver is not None and keep not in (None, 1):
+        raise StartupError(
+            f"CHECKPOINTS_PER_THREAD={keep} cannot be used with a checkpointer of your own: make it 1 or unset it."
+        )
+    prunes = keep is not None or (rules is not None and rules.strategy == "keep_latest")
+    own_store = config_file.named("store")
+    # A store of the project's own embeds by itself, so the function is not even loaded.
+    index = store_index(config_file) if own_store is None else None
+    return Persistence(
+        StoreOptions(store_ttl(config_file), index, store_index_name(config_file)),
+        SerdeOptions.from_config(section.get("serde") or {}, settings.checkpoint_pickle_fallback, place),
+        custom_store=_named(config_file, "store", own_store),
+        custom_checkpointer=saver,
+        needs=("prune",) if prunes else (),
+    )
+
+
+def _named(config_file: ConfigFile, section: str, spec: GraphSpec | None) -> Named | None:
+    if spec is None:
+        return None
+    place = f'"{section}.path" in {spec.place} ({spec.target})'
+    return Named(place, load(config_file, f'"{section}.path"', spec))
+
+
+def _webhooks(
+    settings: Settings, config_file: ConfigFile, variables: Mapping[str, str]
+) -> tuple[WebhookPolicy, WebhookOptions]:
     section = config_file.section("webhooks")
     policy = WebhookPolicy.from_config(section, callers_are_known=settings.auth_mode != "none")
     options = WebhookOptions.from_config(
         section,
-        read_sources(settings.config_path, os.environ).merged,
+        variables,
         secret=settings.webhook_secret,
         enabled=not config_file.section("http").get("disable_webhooks"),
     )
@@ -171,7 +209,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
     settings = prepared.settings
     # Its handlers may take their time, also for the checks that storage makes when it opens.
     encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
-    storage = await open_storage(settings, prepared.store, encryption)
+    storage = await open_storage(settings, prepared.persistence, encryption)
     events = await open_events(settings, encryption.cipher)
     metrics = Metrics(settings.slots)
     parts = Parts(
@@ -192,6 +230,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         LeaseSweeper(parts),
         ThreadSweeper(parts),
         StoreSweeper(parts),
+        StoreEmbedder(parts),
         *events.duties,
         LoopLag(metrics),
     ]

@@ -76,6 +76,7 @@ class Settings:
     pending_per_thread: int = 1_000
     recursion_limit: int | None = None
     shutdown_grace: timedelta = timedelta(seconds=30)
+    shutdown_delay: timedelta = timedelta(seconds=3)
     cron_tick: timedelta = timedelta(seconds=5)
     crons_enabled: bool = True
     thread_ttl: Mapping[str, Any] | None = None
@@ -83,6 +84,7 @@ class Settings:
     checkpoints_per_thread: int | None = None
 
     max_body_bytes: int = 314_572_800
+    rate_limit: int | None = None
     max_streams: int = 5_000
     stream_heartbeat: timedelta = timedelta(seconds=5)
     cors_origins: tuple[str, ...] = ("*",)
@@ -95,11 +97,12 @@ class Settings:
     ring_bytes: int = 256 << 20
     spill_bytes: int = 1 << 30
     durability_full: bool = False
-    checkpoint_pickle_fallback: bool = True
+    checkpoint_pickle_fallback: bool | None = None
     database_uri: str | None = field(default=None, repr=False)
     database_connections: int = 16
     redis_uri: str | None = field(default=None, repr=False)
     no_worker: bool = False
+    worker_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +146,14 @@ VARIABLES = (
     Variable("pending_per_thread", ("MAX_PENDING_RUNS_PER_THREAD",), whole(1)),
     Variable("recursion_limit", ("LANGGRAPH_DEFAULT_RECURSION_LIMIT",), whole(1)),
     Variable("shutdown_grace", ("SHUTDOWN_GRACE_SECONDS",), seconds),
+    Variable("shutdown_delay", ("SHUTDOWN_DELAY_SECONDS",), seconds),
     Variable("cron_tick", ("CRON_SCHEDULER_SLEEP_TIME",), seconds_above_zero),
     Variable("crons_enabled", ("FF_CRONS_ENABLED",), boolean),
     Variable("thread_ttl", ("LANGGRAPH_THREAD_TTL",), json_object),
     Variable("run_retention", ("RUN_RETENTION_DAYS",), days_above_zero),
     Variable("checkpoints_per_thread", ("CHECKPOINTS_PER_THREAD",), whole(1)),
     Variable("max_body_bytes", ("HTTP_MAX_REQUEST_BODY_BYTES",), whole(1)),
+    Variable("rate_limit", ("RATE_LIMIT_PER_MINUTE",), whole(1)),
     Variable("max_streams", ("MAX_STREAMS",), whole(1)),
     Variable("stream_heartbeat", ("STREAM_HEARTBEAT_SECONDS",), seconds_above_zero),
     Variable("cors_origins", ("CORS_ALLOW_ORIGINS", "CORS_ORIGINS"), words),
@@ -165,6 +170,7 @@ VARIABLES = (
     Variable("database_connections", ("DATABASE_CONNECTIONS",), whole(2)),
     Variable("redis_uri", ("REDIS_URI",), redis_uri),
     Variable("no_worker", ("NO_WORKER",), boolean),
+    Variable("worker_port", ("WORKER_PORT",), whole(1, 65_535)),
 )
 
 
@@ -242,10 +248,15 @@ def check_together(settings: Settings, sources: Sources) -> None:
 
 def check_shared(settings: Settings, asked: str) -> None:
     """Raises `StartupError` when `asked` is asked for and other processes cannot take part in the work."""
-    if settings.database_uri is None or settings.redis_uri is None:
+    if not is_shared(settings):
         raise StartupError(f"{asked} needs DATABASE_URI (PostgreSQL) and REDIS_URI: set both.")
     if settings.secret_key is None:
         raise StartupError(f"{asked} needs SECRET_KEY, the same for all servers: set it.")
+
+
+def is_shared(settings: Settings) -> bool:
+    """Whether other processes may work on the same data."""
+    return settings.database_uri is not None and settings.redis_uri is not None
 
 
 def is_loopback(host: str) -> bool:

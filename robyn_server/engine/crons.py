@@ -24,6 +24,7 @@ class Crons:
     def __init__(self, parts: Parts, access: Access) -> None:
         self._rows = parts.storage.crons
         self._threads = parts.storage.threads
+        self._checkpoints = parts.storage.checkpoints
         self._assistants = Assistants(parts, access)
         self._sealer = parts.sealer
         self._webhook_policy = parts.webhook_policy
@@ -42,6 +43,7 @@ class Crons:
         schedule, timezone = body["schedule"], body.get("timezone")
         check_schedule(schedule, timezone)
         await self._check_webhook(body)
+        self._check_strategy(body, thread_id)
         if thread_id is not None:
             await self._check_thread(thread_id)
         cron_id, created_at = new_id(), now()
@@ -111,6 +113,7 @@ class Crons:
         visible = await self._access.check("crons", "update", asked)
 
         def change(cron: Cron) -> Cron:
+            self._check_strategy(changes, cron.thread_id)
             changed = _changed(cron, changes, asked["metadata"])
             return replace(changed, secrets=self._sealed(secrets, cron.secrets))
 
@@ -139,6 +142,10 @@ class Crons:
             return before
         had = orjson.loads(self._sealer.open(before)) if before else {}
         return self._sealer.seal(orjson.dumps(merged(had, secrets)))
+
+    def _check_strategy(self, body: JsonObject, thread_id: str | None) -> None:
+        if body.get("multitask_strategy") == "rollback" and thread_id is not None:
+            self._checkpoints.check("rollback")
 
     async def _check_webhook(self, body: JsonObject) -> None:
         if body.get("webhook") is not None:

@@ -157,6 +157,9 @@ class RunCreation:
         cron_id: str | None = None,
     ) -> Run:
         parts, body, assistant = self._parts, admission.body, admission.assistant
+        strategy = STRATEGIES.get(str(body.get("multitask_strategy")), "enqueue")
+        if strategy == "rollback" and not stateless:
+            parts.storage.checkpoints.check("rollback")
         decided = admitted(
             body,
             assistant,
@@ -178,7 +181,7 @@ class RunCreation:
             metadata=decided.metadata,
             kwargs=kwargs,
             caller=self._access.caller.to_json(),
-            multitask_strategy=STRATEGIES.get(str(body.get("multitask_strategy")), "enqueue"),
+            multitask_strategy=strategy,
             after_seconds=min(max(float(body.get("after_seconds") or 0), 0.0), LONGEST_DELAY_SECONDS),
             resumable=kwargs["resumable"],
             temporary=temporary,

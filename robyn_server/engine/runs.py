@@ -124,8 +124,9 @@ class Runs(RunCreation):
         self, thread_id: str, run_id: str, action: CancelAction, *, wait: bool, reason: str | None = None
     ) -> Outcome | None:
         """Stop one run. With `wait`: once it has ended, what was seen since. Raises `NotFound` when there is no such
-        run or it has ended."""
+        run or it has ended, `NotSupported`."""
         visible = await self._access.check("threads", "update", {"thread_id": thread_id})
+        self._check_action(action)
         thread = await self._parts.storage.threads.get(thread_id, visible)
         run = await self._parts.storage.runs.get(run_id, thread_id) if thread else None
         if run is None:
@@ -140,8 +141,10 @@ class Runs(RunCreation):
     async def cancel_many(
         self, status: str | None, thread_id: str | None, run_ids: list[str] | None, action: CancelAction
     ) -> None:
-        """Stop runs by status, or some runs of a thread. Raises `NotFound` when none was there to stop."""
+        """Stop runs by status, or some runs of a thread. Raises `NotFound` when none was there to stop,
+        `NotSupported`."""
         visible = await self._access.check("threads", "update", {"thread_id": thread_id, "status": status})
+        self._check_action(action)
         runs = await self._parts.storage.runs.matching(status, thread_id, run_ids, visible)
         if not runs:
             raise NotFound(NOTHING_FOUND)
@@ -149,6 +152,10 @@ class Runs(RunCreation):
         stopped = [await self._cancel_one(run, action, reason) for run in runs]
         if not any(stopped):
             raise NotFound(ALL_FINISHED)
+
+    def _check_action(self, action: CancelAction) -> None:
+        if action == "rollback":
+            self._parts.storage.checkpoints.check("rollback")
 
     async def _cancel_one(self, run: Run, action: CancelAction, reason: str) -> bool:
         """Whether there was anything to stop. The end of a pending run is told here, of a running one by its worker."""
@@ -165,8 +172,12 @@ class Runs(RunCreation):
             self._parts.notifier.run_queued()
         return result in ("requested", "ended")
 
-    async def cancel_disconnected(self, run: Run) -> None:
-        """The client of the creating stream has gone, and asked for this."""
+    async def cancel_disconnected(self, thread_id: str, run_id: str) -> None:
+        """The client of the creating stream has gone, and asked for this. (By ids: an open stream keeps what it is
+        called with in memory.)"""
+        run = await self._parts.storage.runs.get(run_id, thread_id)
+        if run is None:
+            return
         reason = "client disconnected from the run stream (on_disconnect=cancel)"
         await self._cancel_one(run, "interrupt", reason)
 
@@ -179,6 +190,7 @@ class Runs(RunCreation):
         run = await self._parts.storage.runs.get(run_id, thread_id)
         if run is None:
             raise NotFound("Run not found")
+        self._check_action("rollback")
         if await self._cancel_one(run, "rollback", "the run was deleted"):
             return
         await self._parts.storage.checkpoints.delete_run(thread_id, run_id)

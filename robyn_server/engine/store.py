@@ -8,7 +8,7 @@ from langgraph.store.base import NOT_PROVIDED, Item, SearchItem
 
 from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
-from robyn_server.errors import Forbidden, InvalidRequest
+from robyn_server.errors import Forbidden, InvalidRequest, NotSupported
 from robyn_server.resources.metadata_filter import NOTHING
 from robyn_server.resources.types import JsonObject
 
@@ -124,8 +124,11 @@ class Store:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the store will not take (a label with a NUL, an unknown operator) is the caller's mistake."""
+    """What the store will not take (a label with a NUL, an unknown operator) is the caller's mistake; a project's own
+    store may be unable to do some of it."""
     try:
         yield
     except ValueError as error:
         raise InvalidRequest(str(error)) from error
+    except NotImplementedError as error:
+        raise NotSupported(str(error) or "This store cannot do that.") from error

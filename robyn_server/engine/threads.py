@@ -44,7 +44,9 @@ class Threads:
         if_exists: str = "raise",
         ttl: ThreadTtl | None = None,
     ) -> Thread:
-        """A new thread, or with `if_exists="do_nothing"` the one that has this id. Raises `Conflict`."""
+        """A new thread, or with `if_exists="do_nothing"` the one that has this id. Raises `Conflict`,
+        `NotSupported`."""
+        self._check_strategy(ttl.strategy if ttl else None)
         asked: JsonObject = {
             "thread_id": thread_id or new_id(),
             "metadata": own_metadata(metadata),
@@ -79,7 +81,8 @@ class Threads:
     async def update(
         self, thread_id: str, *, metadata: JsonObject | None = None, ttl: ThreadTtl | None = None
     ) -> Thread:
-        """Merge metadata one level deep; a `ttl` starts to count now. Raises `NotFound`."""
+        """Merge metadata one level deep; a `ttl` starts to count now. Raises `NotFound`, `NotSupported`."""
+        self._check_strategy(ttl.strategy if ttl else None)
         asked: JsonObject = {"thread_id": thread_id, "metadata": own_metadata(metadata)}
         visible = await self._access.check("threads", "update", asked)
         updated = await self._rows.patch(thread_id, asked["metadata"], visible)
@@ -136,7 +139,8 @@ class Threads:
 
     async def prune(self, thread_ids: list[str], strategy: TtlStrategy = "delete") -> int:
         """Delete threads, or all but their newest checkpoints; how many. Unknown ids are passed over; raises
-        `NotFound` when the caller's rights end before one of them."""
+        `NotFound` when the caller's rights end before one of them, `NotSupported`."""
+        self._check_strategy(strategy)
         found: list[Thread] = []
         for thread_id in dict.fromkeys(thread_ids):
             visible = await self._access.check("threads", "delete", {"thread_id": thread_id})
@@ -164,6 +168,10 @@ class Threads:
         """What its checkpoints weigh, in bytes. Raises `NotFound`."""
         await self.get(thread_id)
         return {"thread_id": thread_id, **await self._storage.checkpoints.storage(thread_id)}
+
+    def _check_strategy(self, strategy: TtlStrategy | None) -> None:
+        if strategy == "keep_latest":
+            self._storage.checkpoints.check("prune")
 
     async def _allowed(self, query: ThreadSearch) -> ThreadSearch:
         if query.values and self._storage.is_sealed:

@@ -1,4 +1,4 @@
-"""The event log, its backing store, and the hints between those who queue, run and cancel."""
+"""The event log, its backing store, the hints between those who queue, run and cancel, and counters."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
@@ -90,5 +90,14 @@ class Notifier(Protocol):
     def on_run_queued(self, listener: Callable[[], None]) -> None: ...
 
     def on_cancel_requested(self, listener: Callable[[str], None]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Counters(Protocol):
+    """Small numbers that only grow and are soon forgotten."""
+
+    async def add(self, key: str, keep_seconds: int) -> int:
+        """Count one more under `key`, and how many that makes; forgotten `keep_seconds` later. Raises `Unavailable`."""
 
     async def close(self) -> None: ...

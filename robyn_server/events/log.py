@@ -6,7 +6,7 @@ Entries of resumable runs go to the spill as well; a reader that is behind the r
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Sequence
 
 from robyn_server.events.interfaces import LogGap, Spill
@@ -16,21 +16,36 @@ from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 BATCH_BYTES = 256 << 10
 SPILL_BEHIND_LIMIT = 1 << 20
 IDLE_SECONDS = 60.0
-"""A ring without readers goes this long after its last run has ended; long enough for a reader that took its cursor
-before the run was queued to arrive."""
+"""A ring without readers goes this long after its last run has ended, so that a client whose connection was cut finds
+what it missed."""
+
+IDLE_BYTES = 16 << 20
+"""With more than this in memory, rings without readers go as soon as `GRACE` allows."""
+
+GRACE = 3.0
+"""Seconds in which a reader that took its cursor before the run ended arrives."""
 
 
 class InProcessEventLog:
     """See `interfaces.EventLog`."""
 
     def __init__(
-        self, spill: Spill, ring_bytes: int = 256 << 20, ring_bytes_per_thread: int = 4 << 20
+        self,
+        spill: Spill,
+        ring_bytes: int = 256 << 20,
+        ring_bytes_per_thread: int = 4 << 20,
+        idle_bytes: int = IDLE_BYTES,
+        grace: float = GRACE,
     ) -> None:
         self._spill = spill
+        self._idle_bytes = idle_bytes
+        self._grace = grace
         self._ring_bytes = ring_bytes
         self._ring_bytes_per_thread = ring_bytes_per_thread
         self._rings: OrderedDict[str, Ring] = OrderedDict()
         """Least recently appended first."""
+        self._quiet: deque[tuple[float, str]] = deque()
+        """When which ring had no reader and no run any more; it may have had others since."""
         self._bytes = 0
         self._highest = START
         """The highest id of any ring let go: a new ring starts above it, whatever the clock says."""
@@ -42,19 +57,20 @@ class InProcessEventLog:
 
     def open_new(self, thread_id: str) -> EventId:
         """See `interfaces.EventLog`."""
+        return self._ring(thread_id).last
+
+    def _ring(self, thread_id: str, stored: EventId = START) -> Ring:
         ring = self._rings.get(thread_id)
         if ring is None:
-            ring = self._rings[thread_id] = Ring(self._highest)
-        return ring.last
+            ring = self._rings[thread_id] = Ring(max(stored, self._highest))
+            self._bytes += ring.bytes
+        return ring
 
     async def tail(self, thread_id: str) -> EventId:
         """See `interfaces.EventLog`."""
         ring = self._rings.get(thread_id)
         if ring is None:
-            stored = await self._spill.last(thread_id)
-            ring = self._rings.get(thread_id)
-            if ring is None:
-                ring = self._rings[thread_id] = Ring(max(stored or START, self._highest))
+            ring = self._ring(thread_id, await self._spill.last(thread_id) or START)
         return ring.last
 
     def append(
@@ -63,7 +79,8 @@ class InProcessEventLog:
         """See `interfaces.EventLog`."""
         if not events:
             return
-        ring = self._rings[thread_id]
+        # It may have gone since its tail was taken; a new one goes on above it.
+        ring = self._ring(thread_id)
         now_ms = time.time_ns() // 1_000_000
         entries = []
         for event, data in events:
@@ -91,16 +108,17 @@ class InProcessEventLog:
 
     def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
         """See `interfaces.EventLog`."""
-        self.open_new(thread_id)
         self.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, result)])
-        self._rings[thread_id].ended_at = time.monotonic()
+        ring = self._ring(thread_id)
+        ring.ended_at = time.monotonic()
+        self._rest(thread_id, ring)
 
     async def follow(
         self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
     ) -> AsyncGenerator[list[RunEvent], None]:
         """See `interfaces.EventLog`."""
         await self.tail(thread_id)
-        ring = self._rings[thread_id]
+        ring = self._ring(thread_id)
         ring.readers += 1
         try:
             async for batch in self._read(thread_id, ring, after, run_id, stored_only):
@@ -114,6 +132,7 @@ class InProcessEventLog:
                         return
         finally:
             ring.readers -= 1
+            self._rest(thread_id, ring)
 
     async def _read(
         self, thread_id: str, ring: Ring, cursor: EventId, run_id: str | None, stored_only: bool
@@ -162,13 +181,24 @@ class InProcessEventLog:
             for thread_id, ring in list(self._rings.items()):
                 if self._bytes <= self._ring_bytes:
                     return
-                if only_idle and (ring.readers or ring.active):
+                if only_idle and not ring.is_idle:
                     continue
                 if only_idle:
                     self._let_go(thread_id)
                 else:
                     while len(ring) > 1 and self._bytes > self._ring_bytes:
                         self._bytes -= ring.drop_oldest()
+
+    def _rest(self, thread_id: str, ring: Ring) -> None:
+        """Note that a ring is not in use, if so, and let go of others that have not been for a while."""
+        now = time.monotonic()
+        if ring.is_idle:
+            self._quiet.append((now, thread_id))
+        while self._bytes > self._idle_bytes and self._quiet and self._quiet[0][0] <= now - self._grace:
+            since, thread_id = self._quiet.popleft()
+            other = self._rings.get(thread_id)
+            if other is not None and other.is_idle and other.ended_at <= since:
+                self._let_go(thread_id)
 
     def _let_go(self, thread_id: str) -> None:
         ring = self._rings.pop(thread_id)
@@ -179,12 +209,12 @@ class InProcessEventLog:
         """Let go of the rings of threads that nobody reads and nothing runs on; how many."""
         before = time.monotonic() - IDLE_SECONDS
         idle = [
-            thread_id
-            for thread_id, ring in self._rings.items()
-            if not ring.readers and ring.active is None and ring.ended_at < before
+            thread_id for thread_id, ring in self._rings.items() if ring.is_idle and ring.ended_at < before
         ]
         for thread_id in idle:
             self._let_go(thread_id)
+        while self._quiet and self._quiet[0][0] < before:
+            self._quiet.popleft()
         return len(idle)
 
     async def forget_thread(self, thread_id: str) -> None:

@@ -9,6 +9,9 @@ from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 ENTRY_OVERHEAD = 240
 """Bytes that an entry costs beside its data, about."""
 
+RING_OVERHEAD = 1200
+"""Bytes that an empty ring costs, about."""
+
 
 def _id_of(entry: RunEvent) -> EventId:
     return entry.id
@@ -30,7 +33,7 @@ class Ring:
         self._skipped = 0
         """Dropped entries still standing at the front of the list, to be cut off in one go."""
         self.base = 0
-        self.bytes = 0
+        self.bytes = RING_OVERHEAD
         self.last = last
         self.floor = last
         """Everything with a greater id is in here."""
@@ -45,6 +48,11 @@ class Ring:
 
     def __len__(self) -> int:
         return len(self._entries) - self._skipped
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody reads and nothing runs."""
+        return not self.readers and self.active is None
 
     @property
     def end(self) -> int:

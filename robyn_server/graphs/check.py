@@ -1,11 +1,13 @@
 """Says whether a langgraph.json can be served, and why not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from langgraph.pregel import Pregel
 
 from robyn_server.errors import StartupError
+from robyn_server.graphs.checkpointer_section import checkpointer_source
 from robyn_server.graphs.config_file import ConfigFile, GraphSpec, environment, read_config_file
 from robyn_server.graphs.config_review import unused_keys, wrong_values
 from robyn_server.graphs.dependencies import extend_path
@@ -14,7 +16,13 @@ from robyn_server.graphs.registry import source_of
 from robyn_server.graphs.requirements import missing_dependencies
 from robyn_server.graphs.store_section import store_index, store_ttl
 
-OBJECTS = (("auth", "path"), ("http", "app"), ("encryption", "path"))
+OBJECTS = (
+    ("auth", "path"),
+    ("http", "app"),
+    ("encryption", "path"),
+    ("store", "path"),
+    ("checkpointer", "path"),
+)
 """Where a file names other things to load than graphs: `load` says whether they are there, not whether they will do."""
 
 
@@ -26,11 +34,11 @@ class Report:
     lines: tuple[str, ...]
 
 
-def check(config_path: Path) -> Report:
-    """Read the file, every section of it, and import every graph and whatever else it names; no factory is called. A
-    `StartupError` becomes a line."""
+def check(config_path: Path, variables: Mapping[str, str] | None = None) -> Report:
+    """Read the file and what stands for it in `variables`, every section of it, and import every graph and whatever
+    else it names; no factory is called. A `StartupError` becomes a line."""
     try:
-        config_file = read_config_file(config_path)
+        config_file = read_config_file(config_path, variables)
         environment(config_file)
         extend_path(config_file)
         missing = missing_dependencies(config_file)
@@ -43,6 +51,7 @@ def check(config_path: Path) -> Report:
     lines += [f"missing: {requirement}" for requirement in missing]
     found = [_graph(config_file, graph_id, spec) for graph_id, spec in config_file.graphs.items()]
     found += _store(config_file)
+    found += _backend(config_file)
     found += [one for names in OBJECTS for one in _object(config_file, *names)]
     return Report(not wrong and all(ok for ok, _ in found), (*lines, *(line for _, line in found)))
 
@@ -57,14 +66,22 @@ def _graph(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> tuple[boo
 
 
 def _object(config_file: ConfigFile, section: str, key: str) -> list[tuple[bool, str]]:
-    target = config_file.section(section).get(key)
-    if not isinstance(target, str):
+    spec = config_file.named(section, key)
+    if spec is None or not isinstance(spec.target, str):
         return []
     try:
-        load(config_file, f'"{section}.{key}"', GraphSpec(target))
+        load(config_file, f'"{section}.{key}"', spec)
     except StartupError as error:
         return [(False, f"error: {error}")]
-    return [(True, f"ok: {section} ({target})")]
+    return [(True, f"ok: {section} ({spec.target})")]
+
+
+def _backend(config_file: ConfigFile) -> list[tuple[bool, str]]:
+    try:
+        checkpointer_source(config_file)
+    except StartupError as error:
+        return [(False, f"error: {error}")]
+    return []
 
 
 def _store(config_file: ConfigFile) -> list[tuple[bool, str]]:

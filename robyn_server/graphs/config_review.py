@@ -29,6 +29,23 @@ def unused_keys(raw: Json) -> tuple[str, ...]:
     return tuple(f'"{_dotted(path)}": {why}' for path, why in _unused(SCHEMA, raw, ()))
 
 
+OVERRULED = (
+    ("store", "index", "that store embeds by itself"),
+    ("checkpointer", "serde", "that saver has its own serializer"),
+)
+"""Section, key, and why `path` of the section leaves it without effect."""
+
+
+def overruled_keys(raw: Json) -> tuple[str, ...]:
+    """A sentence for each key that stands beside one which takes its place."""
+    found = ((raw.get(section) or {}, section, key, why) for section, key, why in OVERRULED)
+    return tuple(
+        f'"{section}.{key}" has no effect beside "{section}.path": {why}.'
+        for given, section, key, why in found
+        if given.get("path") and given.get(key)
+    )
+
+
 def wrong_values(raw: Json, name: str = "langgraph.json") -> tuple[str, ...]:
     """A sentence for each value of a wrong kind. The value itself, which may be a secret, is not shown."""
     found = Draft202012Validator(SCHEMA).iter_errors(raw)

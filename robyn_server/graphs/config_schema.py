@@ -49,9 +49,9 @@ _STORE = _section(
         fields=_texts(),
     ),
     ttl=_section(refresh_on_read=SWITCH, default_ttl=ABOVE_ZERO, sweep_interval_minutes=ABOVE_ZERO),
-    path=_unused("items are kept in this server's own store", TEXT),
+    path=TEXT,
 )
-_KEPT_HERE = "checkpoints are kept in this server's own database"
+_TYPES: Final[Schema] = {"type": ["boolean", "array", "null"], "items": {"type": "array"}}
 _CHECKPOINTER = _section(
     ttl=_section(
         strategy={"enum": ["delete", "keep_latest"]},
@@ -59,13 +59,11 @@ _CHECKPOINTER = _section(
         sweep_interval_minutes=ABOVE_ZERO,
         sweep_limit=COUNT,
     ),
-    backend=_unused(_KEPT_HERE, {"enum": ["default", "custom", "mongo", None]}),
-    path=_unused(_KEPT_HERE, TEXT),
-    uri=_unused(_KEPT_HERE, TEXT),
-    serde=_unused(
-        "set CHECKPOINT_PICKLE_FALLBACK instead",
-        _section(allowed_json_modules={}, allowed_msgpack_modules={}, pickle_fallback=SWITCH),
-    ),
+    # "mongo" is the reference's; `checkpointer_section.py` says what to do instead.
+    backend={"enum": ["default", "custom", "mongo", None]},
+    path=TEXT,
+    uri=_unused('it is for the backend "mongo", which this server does not have', TEXT),
+    serde=_section(allowed_json_modules=_TYPES, allowed_msgpack_modules=_TYPES, pickle_fallback=SWITCH),
 )
 _CORS = _section(
     allow_origins=_texts(),

@@ -24,7 +24,7 @@ def load(config_file: ConfigFile, label: str, spec: GraphSpec) -> object:
     except AttributeError:
         raise StartupError(
             f"{label}: {spec.location} has nothing named {spec.variable!r}; "
-            f"correct what stands after the colon in {config_file.path.name}."
+            f"correct what stands after the colon in {spec.place}."
         ) from None
     return found
 
@@ -52,7 +52,7 @@ def _file(config_file: ConfigFile, label: str, spec: GraphSpec) -> Path:
     if file.suffix != ".py":
         raise StartupError(f"{label}: {spec.location} is no Python file, and only those can be served.")
     if not file.is_file():
-        raise StartupError(f"{label}: {file} does not exist; correct its path in {config_file.path.name}.")
+        raise StartupError(f"{label}: {file} does not exist; correct its path in {spec.place}.")
     return file
 
 

@@ -41,7 +41,7 @@ def source_of(config_file: ConfigFile, graph_id: str, spec: GraphSpec) -> Source
     if not callable(found):
         raise StartupError(
             f"Graph '{graph_id}': {spec.target} is {type(found).__name__}, neither a graph nor a function "
-            f"that makes one; correct what stands after the colon in {config_file.path.name}."
+            f"that makes one; correct what stands after the colon in {spec.place}."
         )
     try:
         return factory_from(found)

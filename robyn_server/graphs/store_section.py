@@ -6,6 +6,7 @@ an object of LangChain's `Embeddings`), or a model, `provider:model`.
 """
 
 import importlib
+import json
 
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import IndexConfig, TTLConfig, ensure_embeddings
@@ -23,7 +24,7 @@ def store_index(config_file: ConfigFile) -> IndexConfig | None:
     index = config_file.section("store").get("index")
     if index is None:
         return None
-    place = f'"index" of "store" in {config_file.path.name}'
+    place = f'"index" of "store" in {config_file.place("store")}'
     if not isinstance(index, dict):
         raise StartupError(f"{place} must be an object: correct it.")
     dims, fields = index.get("dims"), index.get("fields") or ["$"]
@@ -34,12 +35,21 @@ def store_index(config_file: ConfigFile) -> IndexConfig | None:
     return {"embed": _embeddings(config_file, index.get("embed"), place), "dims": dims, "fields": fields}
 
 
+def store_index_name(config_file: ConfigFile) -> str:
+    """Changes with whatever makes old vectors incomparable: `embed` (as it is written), `dims`, `fields`. Empty when
+    items are not embedded."""
+    index = config_file.section("store").get("index")
+    if not index:
+        return ""
+    return json.dumps([index.get("embed"), index.get("dims"), index.get("fields") or ["$"]])
+
+
 def store_ttl(config_file: ConfigFile) -> TTLConfig | None:
     """How long items live. Raises `StartupError`."""
     ttl = config_file.section("store").get("ttl")
     if ttl is None:
         return None
-    place = f'"ttl" of "store" in {config_file.path.name}'
+    place = f'"ttl" of "store" in {config_file.place("store")}'
     if not isinstance(ttl, dict):
         raise StartupError(f"{place} must be an object: correct it.")
     for name in ("default_ttl", "sweep_interval_minutes"):
@@ -60,7 +70,7 @@ def _is_above_zero(value: Json) -> bool:
 def _embeddings(config_file: ConfigFile, embed: Json, place: str) -> Embeddings:
     if not isinstance(embed, str) or ":" not in embed:
         raise StartupError(f'"embed" in {place} must be "./file.py:name" or "provider:model": correct it.')
-    spec = GraphSpec(embed)
+    spec = GraphSpec(embed, place=config_file.place("store"))
     if not spec.is_file and "." not in spec.location:
         return _model(embed, place)
     found = load(config_file, LABEL, spec)

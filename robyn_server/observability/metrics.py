@@ -1,18 +1,24 @@
-"""Numbers an operator scrapes from `/metrics`. Listens to runs (`engine/hooks.py`) and to the web room."""
+"""Numbers an operator scrapes from `/metrics`: those of this process, which listens to runs (`engine/hooks.py`) and to
+the web room, and those of the queue, which all servers share."""
 
 import platform
 import resource
 import time
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from robyn_server.resources.run import Ending, Run
+from robyn_server.resources.clock import now
+from robyn_server.resources.run import Census, Ending, Run
 from robyn_server.resources.types import JsonObject
+from robyn_server.storage.interfaces import RunQueue
 
 LATENCY_MS = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
+
+CENSUS_KEPT = 1.0
+"""Seconds for which an answer of the database is good enough: however many look, it is asked once."""
 
 LAGS_KEPT = 240
 LAG_COUNTED = 0.05
@@ -44,6 +50,8 @@ class Metrics:
         self._running: set[str] = set()
         self._lags: deque[float] = deque(maxlen=LAGS_KEPT)
         self._stood_still = 0.0
+        self._census = Census()
+        self._counted_at = float("-inf")
 
     def request_ended(self, method: str, path: str, status: int, milliseconds: float) -> None:
         """One HTTP request; `path` is its route's (`/threads/{thread_id}`), "" when there was none."""
@@ -55,6 +63,13 @@ class Metrics:
         self._lags.append(seconds)
         if seconds > LAG_COUNTED:
             self._stood_still += seconds
+
+    async def census(self, queue: RunQueue) -> Census:
+        """The runs of all servers, as they were a second ago at the most. Raises `Unavailable`."""
+        if time.monotonic() - self._counted_at > CENSUS_KEPT:
+            self._census = await queue.census(now())
+            self._counted_at = time.monotonic()
+        return self._census
 
     def created(self, run: Run) -> None:
         """See `RunHook`."""
@@ -87,15 +102,15 @@ class Metrics:
         self._runs[moment] += 1
         self._running.discard(run.run_id)
 
-    def as_json(self, waits: Sequence[float]) -> JsonObject:
-        """The form of `/metrics?format=json`. `waits`: for how many seconds each pending run has waited."""
-        waits = sorted(waits)
+    def as_json(self, census: Census) -> JsonObject:
+        """The form of `/metrics?format=json`."""
+        waits = census.pending > 0
         return {
             "queue": {
-                "n_pending": len(waits),
-                "pending_runs_wait_time_max_secs": waits[-1] if waits else None,
-                "pending_runs_wait_time_med_secs": waits[len(waits) // 2] if waits else None,
-                "n_running": len(self._running),
+                "n_pending": census.pending,
+                "pending_runs_wait_time_max_secs": census.longest_wait if waits else None,
+                "pending_runs_wait_time_med_secs": census.median_wait if waits else None,
+                "n_running": census.running,
             },
             "api": {
                 "http_requests_total": [
@@ -106,22 +121,20 @@ class Metrics:
             "workers": self._workers(),
         }
 
-    def as_prometheus(self, waits: Sequence[float]) -> str:
+    def as_prometheus(self, census: Census) -> str:
         """The text exposition format."""
-        return "\n".join([*self._lines(waits), ""])
+        return "\n".join([*self._lines(census), ""])
 
     def _workers(self) -> JsonObject:
         active = len(self._running)
         return {"max": self._slots, "active": active, "available": max(0, self._slots - active)}
 
-    def _lines(self, waits: Sequence[float]) -> Iterator[str]:
+    def _lines(self, census: Census) -> Iterator[str]:
         yield from _gauge("process_start_time_seconds", "Unix time of the start", self._started_at)
         yield from _gauge("process_max_resident_memory_bytes", "Most memory held so far", _peak_memory())
         for key, value in self._workers().items():
-            yield from _gauge(f"lg_api_workers_{key}", f"Run slots: {key}", value)
-        yield from _gauge("lg_api_num_pending_runs", "Runs that wait", len(waits))
-        yield from _gauge("lg_api_num_running_runs", "Runs under way", len(self._running))
-        yield from _gauge("lg_api_pending_runs_wait_time_max", "Longest wait, seconds", max(waits, default=0))
+            yield from _gauge(f"lg_api_workers_{key}", f"Run slots of this process: {key}", value)
+        yield from _queue_lines(census)
         lag, text = max(self._lags, default=0.0), "Longest time the event loop stood still in the last minute"
         yield from _gauge("robyn_server_event_loop_lag_seconds", text, lag)
         yield from _head("robyn_server_event_loop_blocked_seconds_total", "counter", "Time it stood still")
@@ -136,6 +149,13 @@ class Metrics:
         yield from _head("lg_api_http_requests_latency", "histogram", "HTTP latency, milliseconds")
         for (method, path), histogram in self._latency.items():
             yield from _histogram({"method": method, "path": path}, histogram)
+
+
+def _queue_lines(census: Census) -> Iterator[str]:
+    yield from _gauge("lg_api_num_pending_runs", "Runs that wait, of all servers", census.pending)
+    yield from _gauge("lg_api_num_running_runs", "Runs under way, of all servers", census.running)
+    yield from _gauge("lg_api_pending_runs_wait_time_max", "Longest wait, seconds", census.longest_wait)
+    yield from _gauge("robyn_server_busy_workers", "Workers that hold a lease on a run", census.workers)
 
 
 def _head(name: str, kind: str, text: str) -> Iterator[str]:

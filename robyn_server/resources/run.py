@@ -121,6 +121,18 @@ CancelOutcome = Literal["ended", "requested", "finished", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
+class Census:
+    """The runs of all servers at one moment. Waits in seconds, 0 while nothing waits; `workers` have a run under a
+    lease that goes on."""
+
+    pending: int = 0
+    running: int = 0
+    workers: int = 0
+    longest_wait: float = 0.0
+    median_wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """What a heartbeat says of a run this worker holds."""
 

@@ -12,8 +12,9 @@ from robyn_server.resources.types import JsonObject
 from robyn_server.storage import checkpoint_upkeep as upkeep
 from robyn_server.storage.checkpoint_rows import TABLES
 from robyn_server.storage.checkpoint_saver import SqliteSaver
-from robyn_server.storage.checkpoint_serializer import checkpoint_serializer
+from robyn_server.storage.checkpoint_serializer import SerdeOptions, checkpoint_serializer
 from robyn_server.storage.cipher import CLEAR, Cipher
+from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import Step, bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
@@ -34,6 +35,9 @@ class SqliteCheckpoints:
     def saver(self) -> BaseCheckpointSaver[str]:
         """A saver for one run or one request; see `SqliteSaver`."""
         return SqliteSaver(self._db, self._serializer)
+
+    def check(self, upkeep: Upkeep) -> None:
+        """See `Checkpoints`: there is nothing that these cannot do."""
 
     async def delete_thread(self, thread_id: str) -> None:
         """See `checkpoint_upkeep.delete_thread`."""
@@ -69,14 +73,14 @@ class SqliteCheckpoints:
 async def open_checkpoints(
     data_dir: Path,
     *,
-    pickle_fallback: bool = True,
+    serde: SerdeOptions | None = None,
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
     cipher: Cipher = CLEAR,
 ) -> SqliteCheckpoints:
-    """The checkpoints of `data_dir`; the file is made when missing. For `pickle_fallback` see
+    """The checkpoints of `data_dir`; the file is made when missing. For `serde` see
     `checkpoint_serializer`. Raises `StartupError`."""
     path = data_dir / CHECKPOINTS_FILE
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
     await asyncio.to_thread(check_key, path, cipher)
     db = SqliteDb(path, synchronous=synchronous, cipher=cipher)
-    return SqliteCheckpoints(db, checkpoint_serializer(pickle_fallback))
+    return SqliteCheckpoints(db, checkpoint_serializer(serde))

@@ -35,6 +35,7 @@ from robyn_server.storage.checkpoint_encoding import (
     sealed_metadata,
 )
 from robyn_server.storage.checkpoint_rows import Place
+from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
 
 
@@ -174,6 +175,9 @@ class PostgresCheckpoints:
     def saver(self) -> BaseCheckpointSaver[str]:
         """A saver for one run or one request; see `PostgresSaver`."""
         return PostgresSaver(self._pool, self._db, self._serializer)
+
+    def check(self, upkeep: Upkeep) -> None:
+        """See `Checkpoints`: there is nothing that these cannot do."""
 
     async def delete_thread(self, thread_id: str) -> None:
         """See `checkpoint_upkeep_postgres.delete_thread`."""

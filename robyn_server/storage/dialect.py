@@ -36,7 +36,7 @@ class Dialect(Protocol):
     """What private columns are sealed with."""
     vectors: str | None
     """The schema (quoted) of the type `vector` and of its operators, where the database compares vectors itself: the
-    table `item_vector` has a column `embedding` then."""
+    table `item_vector` has a column `meaning` then."""
     types: Mapping[str, str]
     """Column types for `schema.py` (text, json, time, flag, bytes, real, serial, and unique_serial that never
     gives a number twice) and what else differs in it:
@@ -181,6 +181,9 @@ class SqliteDialect:
 
     def read_private(self, raw: str | bytes | None) -> Json:
         """See `Dialect`."""
+        if raw == "{}":
+            # What most rows hold in most such columns.
+            return {}
         return None if raw is None else orjson.loads(self.cipher.open(raw) if isinstance(raw, bytes) else raw)
 
     def read_private_bytes(self, raw: str | bytes | None) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
@@ -20,6 +20,7 @@ from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.page import Page
 from robyn_server.resources.run import (
     CancelOutcome,
+    Census,
     EndedRun,
     Ending,
     Finished,
@@ -200,6 +201,9 @@ class RunQueue(Protocol):
     async def next_due(self) -> datetime | None:
         """When the next pending run that nothing blocks becomes due."""
 
+    async def census(self, now: datetime) -> Census:
+        """What waits and what runs, wherever."""
+
 
 class CronRows(Protocol):
     """Crons."""
@@ -228,10 +232,17 @@ class CronRows(Protocol):
         id is uuid5(cron_id, scheduled time), so that a crash in between neither loses nor doubles it."""
 
 
+Upkeep: TypeAlias = Literal["rollback", "prune"]
+"""What a project's own checkpointer may be unable to do: `delete_run`, `keep_latest`."""
+
+
 class Checkpoints(Protocol):
     """LangGraph's checkpoints, and the upkeep its savers lack. Deletions are idempotent."""
 
-    def saver(self) -> BaseCheckpointSaver[str]:
+    def check(self, upkeep: Upkeep) -> None:
+        """Raises `NotSupported` when these checkpoints cannot do it; ask before anything is begun."""
+
+    def saver(self) -> BaseCheckpointSaver[Any]:
         """A saver object for one run or one request."""
 
     async def delete_thread(self, thread_id: str) -> None: ...
@@ -315,6 +326,9 @@ class Storage(Protocol):
 
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""
+
+    async def embed_again(self) -> int:
+        """Embed some of the store's items that another `store.index` has embedded; how many, 0 when that is all."""
 
     async def ready(self) -> None:
         """Raises `Unavailable` when the database cannot be used (for `/ok?check_db=1`)."""

@@ -40,7 +40,7 @@ Say: TypeAlias = Callable[[str], None]
 
 SPEAK_EVERY_SECONDS = 5.0
 
-_STORE = ("namespace", "item", "item_vector")
+_STORE = ("embedding", "namespace", "item", "item_vector")
 
 
 @dataclass(frozen=True, slots=True)

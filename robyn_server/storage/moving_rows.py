@@ -94,7 +94,7 @@ _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "text": lambda raw: raw.replace("\0", ""),
 }
 
-_VECTORS = "id, seq, ns, dims, norm, data"
+_VECTORS = "id, seq, ns, embedding, dims, norm, data"
 
 
 def _vectors(source: sqlite3.Connection, cipher: Cipher) -> Iterator[Row]:

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+from langgraph.store.base import BaseStore
+
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
@@ -13,13 +15,21 @@ from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.interfaces import Checkpoints, SealingContexts
 from robyn_server.storage.key_check_postgres import check_key
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
 from robyn_server.storage.migrations.vectors import open_vectors
-from robyn_server.storage.postgres_db import Pool, PostgresDb, open_pool, place_of
+from robyn_server.storage.persistence import (
+    Persistence,
+    custom_checkpoints,
+    custom_store,
+    embed_again,
+    sweep_store,
+)
+from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
-from robyn_server.storage.store import SqlStore, StoreOptions
+from robyn_server.storage.store import SqlStore, StoreOptions, store_on
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -30,36 +40,42 @@ class PostgresStorage:
 
     def __init__(
         self,
-        pool: Pool,
+        db: PostgresDb,
+        documents_db: PostgresDb,
         settings: Settings,
-        options: StoreOptions,
-        encryption: Encryption = NO_ENCRYPTION,
-        vectors: str | None = None,
+        checkpoints: Checkpoints,
+        store: BaseStore,
+        documents: SqlStore,
+        embedder: str,
+        opened: AsyncExitStack,
+        contexts: SealingContexts | None = None,
     ) -> None:
-        """`vectors`: see `Dialect`."""
         assert settings.database_uri is not None, "PostgreSQL was asked for"
-        cipher = encryption.cipher
-        dialect = PostgresDialect(cipher, vectors)
-        self.contexts = encryption.contexts
-        self.is_sealed = cipher.seals
-        self._db = PostgresDb(pool, settings.database_uri, dialect)
-        self.assistants = AssistantTable(self._db)
-        self.threads = ThreadTable(self._db)
-        self.runs = RunTable(self._db)
-        self.queue = SqlRunQueue(self._db, settings.pending_per_thread)
-        self.crons = CronTable(self._db)
-        serializer = sealing_serializer(checkpoint_serializer(settings.checkpoint_pickle_fallback), cipher)
-        self.checkpoints = PostgresCheckpoints(pool, self._db, serializer)
-        self.store = SqlStore(self._db, options)
-        self._documents_db = PostgresDb(pool, settings.database_uri, dialect, DOCUMENTS_SCHEMA)
-        embedding = DocumentEmbedding.from_settings(settings)
-        self.documents = SqlStore(self._documents_db, StoreOptions(index=embedding.index))
-        self.embedder = embedding.name
+        self._db = db
+        self._documents_db = documents_db
+        self.assistants = AssistantTable(db)
+        self.threads = ThreadTable(db)
+        self.runs = RunTable(db)
+        self.queue = SqlRunQueue(db, settings.pending_per_thread)
+        self.crons = CronTable(db)
+        self.checkpoints = checkpoints
+        self.store = store
+        self.documents = documents
+        self.embedder = embedder
+        self.contexts = contexts
+        self.is_sealed = db.dialect.cipher.seals
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
+        self._opened = opened
 
     async def sweep_store(self) -> int:
         """See `Storage`."""
-        return await self.store.sweep()
+        return await sweep_store(self.store)
+
+    async def embed_again(self) -> int:
+        """See `Storage`. Not where handlers encrypt: the vectors of all their users would get one key."""
+        if self.contexts is not None:
+            return 0
+        return await embed_again(self.store)
 
     async def ready(self) -> None:
         """See `Storage`."""
@@ -71,6 +87,7 @@ class PostgresStorage:
 
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
+        await self._opened.aclose()
         await self._documents_db.settle()
         await self._db.close()
         if self.contexts is not None:
@@ -78,22 +95,43 @@ class PostgresStorage:
 
 
 async def open_storage(
-    settings: Settings, store: StoreOptions | None = None, encryption: Encryption = NO_ENCRYPTION
+    settings: Settings, persistence: Persistence | None = None, encryption: Encryption = NO_ENCRYPTION
 ) -> PostgresStorage:
     """Bring the database `settings.database_uri` up to date and open everything in it, on the running loop. Raises
     `StartupError`, also when the encryption is not that of the data."""
     assert settings.database_uri is not None, "PostgreSQL was asked for"
+    wished = persistence or Persistence()
     await migrate(settings.database_uri)
     await asyncio.to_thread(check_key, settings.database_uri, encryption.cipher)
-    options, vectors = store or StoreOptions(), None
+    vectors = None
     # Sealed vectors mean nothing to the database.
     if not encryption.cipher.seals:
-        vectors = await open_vectors(settings.database_uri, needed=options.index is not None)
-    async with AsyncExitStack() as opened:
+        vectors = await open_vectors(settings.database_uri, needed=wished.store.index is not None)
+    dialect = PostgresDialect(encryption.cipher, vectors)
+    async with AsyncExitStack() as opening:
         pool = await open_pool(settings.database_uri, settings.database_connections)
-        opened.push_async_callback(pool.close)
-        storage = PostgresStorage(pool, settings, options, encryption, vectors)
-        opened.pop_all()
+        opening.push_async_callback(pool.close)
+        db = PostgresDb(pool, settings.database_uri, dialect)
+        documents_db = PostgresDb(pool, settings.database_uri, dialect, DOCUMENTS_SCHEMA)
+        # Closed before the pool, which it knows nothing of.
+        opened = await opening.enter_async_context(AsyncExitStack())
+        serializer = sealing_serializer(checkpoint_serializer(wished.serde), encryption.cipher)
+        own = PostgresCheckpoints(pool, db, serializer)
+        checkpoints = await custom_checkpoints(wished, opened)
+        store = await custom_store(wished, opened)
+        embedding = DocumentEmbedding.from_settings(settings)
+        storage = PostgresStorage(
+            db,
+            documents_db,
+            settings,
+            checkpoints or own,
+            store or await store_on(db, wished.store),
+            await store_on(documents_db, StoreOptions(index=embedding.index, index_name=embedding.name)),
+            embedding.name,
+            opened,
+            encryption.contexts,
+        )
+        opening.pop_all()
     return storage
 
 

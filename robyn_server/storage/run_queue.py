@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.run import (
     CancelOutcome,
+    Census,
     EndedRun,
     Ending,
     Finished,
@@ -24,6 +25,7 @@ from robyn_server.resources.types import JsonObject
 from robyn_server.storage.cipher import CannotOpen
 from robyn_server.storage.db import Db, Transition
 from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.run_census import census_of
 from robyn_server.storage.run_create import create_run, stamp_graph
 from robyn_server.storage.run_endings import (
     FENCE,
@@ -121,6 +123,10 @@ class SqlRunQueue:
     async def next_due(self) -> datetime | None:
         """See `RunQueue`. May lie in the past, when every slot of a lane is taken."""
         return await self._db.read(lambda: next_due_moment(self._dialect))
+
+    async def census(self, now: datetime) -> Census:
+        """See `RunQueue`."""
+        return await self._db.read(lambda: census_of(self._dialect, now))
 
 
 def claim_statement(dialect: Dialect) -> str:

@@ -5,17 +5,26 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal
 
+from langgraph.store.base import BaseStore
+
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
-from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
+from robyn_server.storage.checkpoints import open_checkpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
-from robyn_server.storage.interfaces import SealingContexts
+from robyn_server.storage.interfaces import Checkpoints, SealingContexts
 from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import APP_FILE, migrate
+from robyn_server.storage.persistence import (
+    Persistence,
+    custom_checkpoints,
+    custom_store,
+    embed_again,
+    sweep_store,
+)
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
@@ -32,11 +41,12 @@ class SqliteStorage:
         self,
         data_dir: Path,
         db: SqliteDb,
-        checkpoints: SqliteCheckpoints,
-        store: SqlStore,
+        checkpoints: Checkpoints,
+        store: BaseStore,
         documents: SqlStore,
         embedder: str,
         pending_per_thread: int,
+        opened: AsyncExitStack,
         contexts: SealingContexts | None = None,
     ) -> None:
         self._data_dir = data_dir
@@ -53,10 +63,17 @@ class SqliteStorage:
         self.description = f"SQLite in {data_dir}"
         self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
+        self._opened = opened
 
     async def sweep_store(self) -> int:
         """See `Storage`."""
-        return await self.store.sweep()
+        return await sweep_store(self.store)
+
+    async def embed_again(self) -> int:
+        """See `Storage`. Not where handlers encrypt: the vectors of all their users would get one key."""
+        if self.contexts is not None:
+            return 0
+        return await embed_again(self.store)
 
     async def ready(self) -> None:
         """See `Storage`."""
@@ -69,55 +86,54 @@ class SqliteStorage:
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
         try:
-            await self.store.close()
-            await self.documents.close()
-            await self.checkpoints.close()
+            await self._opened.aclose()
         finally:
-            await self._db.close()
             if self.contexts is not None:
                 await self.contexts.close()
 
 
 async def open_storage(
-    settings: Settings, store: StoreOptions | None = None, encryption: Encryption = NO_ENCRYPTION
+    settings: Settings, persistence: Persistence | None = None, encryption: Encryption = NO_ENCRYPTION
 ) -> SqliteStorage:
     """Bring the databases up to date and open everything in the data directory, which the caller holds
     (`data_dir.hold_data_dir`). Raises `StartupError`, also when the encryption is not that of the data."""
+    wished = persistence or Persistence()
     data_dir, cipher = settings.data_dir, encryption.cipher
     migrate(data_dir)
     check_key(data_dir / APP_FILE, cipher)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
-    db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher)
     async with AsyncExitStack() as opened:
+        db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher)
         opened.push_async_callback(db.close)
-        checkpoints = await open_checkpoints(
-            data_dir,
-            pickle_fallback=settings.checkpoint_pickle_fallback,
-            synchronous=synchronous,
-            cipher=cipher,
-        )
-        opened.push_async_callback(checkpoints.close)
-        memory = await open_store(data_dir, store or StoreOptions(), synchronous=synchronous, cipher=cipher)
-        opened.push_async_callback(memory.close)
+        checkpoints: Checkpoints | None = await custom_checkpoints(wished, opened)
+        if checkpoints is None:
+            own = await open_checkpoints(data_dir, serde=wished.serde, synchronous=synchronous, cipher=cipher)
+            opened.push_async_callback(own.close)
+            checkpoints = own
+        memory: BaseStore | None = await custom_store(wished, opened)
+        if memory is None:
+            memory = await open_store(data_dir, wished.store, synchronous=synchronous, cipher=cipher)
+            opened.push_async_callback(memory.close)
         embedding = DocumentEmbedding.from_settings(settings)
         documents = await open_store(
             data_dir,
-            StoreOptions(index=embedding.index),
+            StoreOptions(index=embedding.index, index_name=embedding.name),
             synchronous=synchronous,
             file=DOCUMENTS_FILE,
             cipher=cipher,
         )
-        opened.pop_all()
-    return SqliteStorage(
-        data_dir,
-        db,
-        checkpoints,
-        memory,
-        documents,
-        embedding.name,
-        settings.pending_per_thread,
-        encryption.contexts,
-    )
+        opened.push_async_callback(documents.close)
+        return SqliteStorage(
+            data_dir,
+            db,
+            checkpoints,
+            memory,
+            documents,
+            embedding.name,
+            settings.pending_per_thread,
+            opened.pop_all(),
+            encryption.contexts,
+        )
 
 
 def _version() -> Transition[int]:

@@ -5,8 +5,10 @@ called on the loop, which then stands still for the moment that the database tak
 """
 
 import asyncio
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -31,8 +33,10 @@ from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store_embedding import Embedder, Meanings
+from robyn_server.storage.store_reembedding import BEGINNING, choose, renew, stale
 from robyn_server.storage.store_rows import (
     SWEPT_AT_ONCE,
+    embeddings,
     get,
     list_namespaces,
     put,
@@ -46,17 +50,20 @@ from robyn_server.storage.store_vectors import VectorIndex
 
 STORE_FILE = "store.db"
 DOCUMENTS_FILE = "documents.db"
-STEPS = (tables, rename_vectors)
+STEPS = (tables, embeddings, rename_vectors)
+LOOK_AGAIN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
     """The section `store` of langgraph.json. `ttl` is `{"default_ttl" (minutes), "refresh_on_read",
     "sweep_interval_minutes"}`; `index` is `{"embed" (loaded), "dims", "fields" (paths in a value, `$` is all of it)}`,
-    without it there is no search by meaning."""
+    without it there is no search by meaning. `index_name` stands for all that makes vectors comparable: under another
+    name, items are embedded again."""
 
     ttl: TTLConfig | None = None
     index: IndexConfig | None = None
+    index_name: str = ""
 
 
 class SqlStore(BaseStore):
@@ -68,9 +75,13 @@ class SqlStore(BaseStore):
 
     supports_ttl = True
 
-    def __init__(self, db: ThreadedDb, options: StoreOptions) -> None:
+    def __init__(self, db: ThreadedDb, options: StoreOptions, embedding: int = 0) -> None:
+        """`store_on` makes them. `embedding` is the number of what embeds, if anything does."""
         self._db = db
-        self._embedder = Embedder(options.index) if options.index else None
+        self._embedder = Embedder(options.index, embedding) if options.index else None
+        self._reembedded = BEGINNING
+        self._skipped = False
+        self._look_again = 0.0
         self.ttl_config = options.ttl
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
@@ -106,6 +117,31 @@ class SqlStore(BaseStore):
             total += swept
         return total
 
+    async def embed_again(self) -> int:
+        """Embed the next items whose vectors another configuration has made; how many, 0 at the end. Those on which the
+        project's function fails are passed over until the next time round; what it raises is raised."""
+        loop = asyncio.get_running_loop()
+        if self._embedder is None or loop.time() < self._look_again:
+            return 0
+        number, after = self._embedder.vectors.embedding, self._reembedded
+        found = await self._db.read(lambda: stale(self._db.dialect, number, after))
+        if not found:
+            # Where nobody else writes, nothing is left behind.
+            done = self._db.alone and not self._skipped
+            self._look_again = math.inf if done else loop.time() + LOOK_AGAIN_SECONDS
+            self._reembedded, self._skipped = BEGINNING, False
+            return 0
+        skipped, self._skipped, self._reembedded = self._skipped, True, found[-1].place
+        texts = [self._embedder.texts(item.index, item.value) for item in found]
+        meanings = await self._embedder.aembed(list(dict.fromkeys(chain(*texts))), ())
+        renewed = [
+            (item, [meanings.of_text[text] for text in of_item])
+            for item, of_item in zip(found, texts, strict=True)
+        ]
+        await self._db.write(lambda: renew(self._db.dialect, renewed, number))
+        self._skipped = skipped
+        return len(found)
+
     async def close(self) -> None:
         """Wait for what is being written, then close. May be called twice."""
         await self._db.close()
@@ -126,7 +162,7 @@ class _Batch:
             if isinstance(op, PutOp):
                 # What is written is what the value is now, whatever the caller does to it afterwards.
                 value = None if op.value is None else encode(dict(op.value))
-                texts = embedder.texts(op, value) if embedder and value is not None else []
+                texts = embedder.texts(op.index, value) if embedder and value is not None else []
                 self._puts[op.namespace, op.key] = op, value, texts
         queries = (op.query for op in self._ops if isinstance(op, SearchOp) and op.query)
         self.queries = list(dict.fromkeys(queries))
@@ -164,7 +200,8 @@ class _Batch:
         if self._used:
             yield from refresh(self._dialect, self._used)
         for op, value, texts in self._puts.values():
-            yield from put(self._dialect, op, value, [meanings.of_text[text] for text in texts])
+            vectors = [meanings.of_text[text] for text in texts]
+            yield from put(self._dialect, op, value, vectors, self._index.embedding)
 
 
 def _checked(op: Op) -> Op:
@@ -175,6 +212,15 @@ def _checked(op: Op) -> Op:
     if not isinstance(op, GetOp | PutOp | ListNamespacesOp):
         raise ValueError(f"Unknown operation type: {type(op)}")
     return op
+
+
+async def store_on(db: ThreadedDb, options: StoreOptions) -> SqlStore:
+    """The store in a database that is up to date."""
+    if options.index is None:
+        return SqlStore(db, options)
+    dims = options.index["dims"]
+    name = options.index_name or f"{dims} numbers"
+    return SqlStore(db, options, await db.write(lambda: choose(db.dialect, name, dims)))
 
 
 async def open_store(
@@ -189,4 +235,5 @@ async def open_store(
     path = data_dir / file
     await asyncio.to_thread(bring_up_to_date, path, STEPS)
     await asyncio.to_thread(check_key, path, cipher)
-    return SqlStore(SqliteDb(path, synchronous=synchronous, cipher=cipher), options)
+    db = SqliteDb(path, synchronous=synchronous, cipher=cipher)
+    return await store_on(db, options)

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import orjson
-from langgraph.store.base import IndexConfig, PutOp, ensure_embeddings, get_text_at_path, tokenize_path
+from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_path, tokenize_path
 from langgraph.store.base.embed import EmbeddingsLambda
 
 from robyn_server.storage.store_rows import Vector
@@ -21,19 +22,19 @@ class Meanings:
 
 
 class Embedder:
-    """Embeds for one store, whose event loop is the one it is made on."""
+    """Embeds for one store, whose event loop is the one it is made on. `number`: see `store_reembedding.py`."""
 
-    def __init__(self, index: IndexConfig) -> None:
-        self.vectors = VectorIndex(index["dims"])
+    def __init__(self, index: IndexConfig, number: int) -> None:
+        self.vectors = VectorIndex(index["dims"], number)
         self._embeddings = ensure_embeddings(index["embed"])
         self._fields = index.get("fields") or ["$"]
         self._loop = asyncio.get_running_loop()
 
-    def texts(self, op: PutOp, value: bytes) -> list[str]:
-        """The texts of an item (`value` is its JSON) that give it meaning."""
-        if op.index is False:
+    def texts(self, index: Literal[False] | list[str] | None, value: bytes) -> list[str]:
+        """The texts of an item (`value` is its JSON), put with `index`, that give it meaning."""
+        if index is False:
             return []
-        paths = self._fields if op.index is None else op.index
+        paths = self._fields if index is None else index
         parsed = orjson.loads(value)
         return [
             text

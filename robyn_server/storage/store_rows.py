@@ -38,6 +38,22 @@ TABLES = (
     "CREATE INDEX vector_item ON {vector_table}(seq)",
 )
 
+EMBEDDINGS = (
+    "CREATE TABLE embedding (id {unique_serial}, name {text} NOT NULL UNIQUE, chosen_at {time} NOT NULL)",
+    "ALTER TABLE item ADD COLUMN paths {text}",
+    "ALTER TABLE item ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE {vector_table} ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
+    # What has no vector beside others that have was put with `index: false`, as far as one can tell.
+    "UPDATE item SET paths = 'false'"
+    " WHERE EXISTS (SELECT 1 FROM {vector_table}) AND seq NOT IN (SELECT seq FROM {vector_table})",
+    "CREATE INDEX item_embedding ON item(embedding, seq)",
+    "DROP INDEX vector_ns",
+    "CREATE INDEX vector_ns ON {vector_table}(embedding, ns, seq, id)",
+)
+"""`item.paths`: what an item was put with as `index`, as JSON; NULL: the store's own fields. `item.embedding`: what was
+embedding when its vectors were made, 0: nothing was. That of a vector, 0: from before
+this was kept."""
+
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
 
 
@@ -46,8 +62,14 @@ def tables(dialect: Dialect) -> tuple[str, ...]:
     return tuple(statement.format(**dialect.types) for statement in TABLES)
 
 
+def embeddings(dialect: Dialect) -> tuple[str, ...]:
+    """The second step: which vectors can be compared."""
+    renamed = () if dialect.name == "sqlite" else rename_vectors(dialect)
+    return (*renamed, *(statement.format(**dialect.types) for statement in EMBEDDINGS))
+
+
 def rename_vectors(dialect: Dialect) -> tuple[str, ...]:
-    """The second step: a table `vector` stands in the way of PostgreSQL's type of that name."""
+    """The third step: a table `vector` stands in the way of PostgreSQL's type of that name."""
     if dialect.name == "sqlite":
         return ("ALTER TABLE vector RENAME TO item_vector",)
     return (
@@ -121,8 +143,10 @@ def refresh(dialect: Dialect, seqs: list[int]) -> Transition[None]:
     )
 
 
-def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector]) -> Transition[None]:
-    """Create, replace or (`value`, which is JSON, None) delete an item."""
+def put(
+    dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector], embedding: int
+) -> Transition[None]:
+    """Create, replace or (`value`, which is JSON, None) delete an item. `embedding`: what made the vectors."""
     path = path_of(op.namespace)
     if value is None:
         rows = yield (
@@ -142,22 +166,33 @@ def put(dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vect
     # What is over but not swept yet is no longer there: the new item is not its successor.
     yield f"DELETE FROM item WHERE ns = ? AND key = ? AND expires_at <= {dialect.now}", (ns, op.key)
     rows = yield (
-        "INSERT INTO item(ns, key, created_at, updated_at, ttl_minutes, expires_at, value)"
-        f" VALUES (?, ?, {dialect.now}, {dialect.now}, ?, {dialect.plus('? * 60')}, ?)"
+        "INSERT INTO item(ns, key, created_at, updated_at, ttl_minutes, expires_at, value, paths, embedding)"
+        f" VALUES (?, ?, {dialect.now}, {dialect.now}, ?, {dialect.plus('? * 60')}, ?, ?, ?)"
         " ON CONFLICT (ns, key) DO UPDATE SET updated_at = excluded.updated_at, value = excluded.value,"
-        " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at RETURNING seq",
-        (ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
+        " ttl_minutes = excluded.ttl_minutes, expires_at = excluded.expires_at, paths = excluded.paths,"
+        " embedding = excluded.embedding RETURNING seq",
+        (
+            *(ns, op.key, op.ttl, op.ttl, dialect.private_bytes(value)),
+            *(None if op.index is None else orjson.dumps(op.index).decode(), embedding),
+        ),
     )
-    seq: int = rows[0][0]
+    yield from replace_vectors(dialect, rows[0][0], ns, vectors, embedding)
+
+
+def replace_vectors(
+    dialect: Dialect, seq: int, ns: int, vectors: Sequence[Vector], embedding: int
+) -> Transition[None]:
+    """Give an item other vectors."""
     yield "DELETE FROM item_vector WHERE seq = ?", (seq,)
+    columns = "seq, ns, dims, norm, data, embedding"
     for data, norm in vectors:
-        row = [seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data)]
+        row = (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data), embedding)
         if dialect.vectors is None:
-            yield "INSERT INTO item_vector(seq, ns, dims, norm, data) VALUES (?, ?, ?, ?, ?)", row
+            yield f"INSERT INTO item_vector({columns}) VALUES (?, ?, ?, ?, ?, ?)", row
         else:
             yield (
-                "INSERT INTO item_vector(seq, ns, dims, norm, data, embedding)"
-                f" VALUES (?, ?, ?, ?, ?, ?::{dialect.vectors}.vector)",
+                f"INSERT INTO item_vector({columns}, meaning)"
+                f" VALUES (?, ?, ?, ?, ?, ?, ?::{dialect.vectors}.vector)",
                 (*row, vector_text(array("f", data))),
             )
 

@@ -127,30 +127,30 @@ def _by_meaning(
     """What has a meaning, best first, then what has none."""
     need = op.offset + op.limit
     if dialect.vectors is None:
-        of_item = yield from _vectors(dialect, namespaces, op.filter, index.dims)
+        of_item = yield from _vectors(dialect, namespaces, op.filter, index.embedding)
         best = yield from index.best(dialect, query, of_item, need)
     else:
-        fit = (yield from _vectors(dialect, namespaces, op.filter, index.dims)) if op.filter else None
-        best = yield from nearest(dialect, namespaces, None if fit is None else list(fit), query, need)
+        fit = (yield from _vectors(dialect, namespaces, op.filter, index.embedding)) if op.filter else None
+        among = None if fit is None else list(fit)
+        best = yield from nearest(dialect, namespaces, among, query, need, index.embedding)
     rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:
-        silent = (
-            f" AND NOT EXISTS (SELECT 1 FROM item_vector v WHERE v.seq = i.seq AND v.dims = {index.dims})"
-        )
+        theirs = f"SELECT 1 FROM item_vector v WHERE v.seq = i.seq AND v.embedding = {index.embedding}"
+        silent = f" AND NOT EXISTS ({theirs})"
         rest = yield from _list(dialect, namespaces, op.filter, 0, need - len(best), more=silent)
         scored += [(row, None) for row in rest]
     return scored[op.offset : need]
 
 
 def _vectors(
-    dialect: Dialect, namespaces: list[int], wanted: JsonObject | None, dims: int
+    dialect: Dialect, namespaces: list[int], wanted: JsonObject | None, embedding: int
 ) -> Transition[dict[int, int]]:
     """Vector -> item, in the order of listing, of every item that passes the filter."""
     rows = yield (
-        f"SELECT id, seq FROM item_vector WHERE dims = ? AND ns IN {dialect.numbers}"
+        f"SELECT id, seq FROM item_vector WHERE embedding = ? AND ns IN {dialect.numbers}"
         f" AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= {dialect.now}) ORDER BY ns, seq, id",
-        (dims, orjson.dumps(namespaces).decode()),
+        (embedding, orjson.dumps(namespaces).decode()),
     )
     if not wanted:
         return dict(rows)

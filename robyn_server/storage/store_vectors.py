@@ -76,11 +76,12 @@ class _Query:
 
 
 class VectorIndex:
-    """Finds the nearest vectors of `dims` numbers; others, left from an earlier configuration, are passed over.
-    May be used from several threads."""
+    """Finds the nearest vectors of one `embedding` (`store_reembedding.py`), which have `dims` numbers. May be used
+    from several threads."""
 
-    def __init__(self, dims: int) -> None:
+    def __init__(self, dims: int, embedding: int = 0) -> None:
         self.dims = dims
+        self.embedding = embedding
         self._blocks: OrderedDict[int, _Block] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -163,8 +164,8 @@ class VectorIndex:
         if block is not None and len(wanted.difference(block.ids)) < WORTH_A_BLOCK:
             return block
         rows = yield (
-            "SELECT id, data, norm FROM item_vector WHERE id >= ? AND id < ? AND dims = ? ORDER BY id",
-            (number * BLOCK, (number + 1) * BLOCK, self.dims),
+            "SELECT id, data, norm FROM item_vector WHERE id >= ? AND id < ? AND embedding = ? ORDER BY id",
+            (number * BLOCK, (number + 1) * BLOCK, self.embedding),
         )
         block = _transposed([(row[0], self._plain(cipher, row[1]), row[2]) for row in rows])
         with self._lock:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import orjson
@@ -56,49 +57,48 @@ class AccessLog:
 
     def answered(self, request: Request, route_path: str, status: int, started: float) -> None:
         """A whole answer was given; `started` is a `time.perf_counter()`."""
-        self._add(request, route_path, status, started, "", count=True)
+        self._add(request, route_path, status, started, "")
 
-    def opened(self, request: Request, route_path: str, status: int, started: float) -> None:
-        """A stream was opened: it counts as answered now."""
-        self._add(request, route_path, status, started, "stream opened", count=True)
-
-    def closed(
-        self, request: Request, route_path: str, status: int, started: float, *, by_client: bool
-    ) -> None:
-        """A stream is over; `by_client`: its reader left early."""
-        moment: Moment = "stream left by client" if by_client else "stream closed"
-        self._add(request, route_path, status, started, moment, count=False)
-
-    def _add(
-        self,
-        request: Request,
-        route_path: str,
-        status: int,
-        started: float,
-        moment: Moment,
-        *,
-        count: bool,
-    ) -> None:
-        milliseconds = (time.perf_counter() - started) * 1_000
-        if count and self._observer is not None:
-            self._observer.request_ended(request.method, route_path, status, milliseconds)
+    def opened(
+        self, request: Request, route_path: str, status: int, started: float
+    ) -> Callable[[bool], None]:
+        """A stream was opened: it counts as answered now. To be called when it is over, with whether its reader left
+        early; it does not keep the request in memory."""
+        self._add(request, route_path, status, started, "stream opened")
         if not self._enabled:
-            return
+            return _nothing
+        line = self._line(request, status, started, "stream closed")
+        return partial(self._closed, line, started)
+
+    def _closed(self, opened: Line, started: float, left_early: bool) -> None:
+        moment: Moment = "stream left by client" if left_early else "stream closed"
+        milliseconds = (time.perf_counter() - started) * 1_000
+        self._write(opened._replace(at=time.time(), milliseconds=milliseconds, moment=moment))
+
+    def _add(self, request: Request, route_path: str, status: int, started: float, moment: Moment) -> None:
+        if self._observer is not None:
+            milliseconds = (time.perf_counter() - started) * 1_000
+            self._observer.request_ended(request.method, route_path, status, milliseconds)
+        if self._enabled:
+            self._write(self._line(request, status, started, moment))
+
+    def _line(self, request: Request, status: int, started: float, moment: Moment) -> Line:
+        return Line(
+            time.time(),
+            request.method,
+            request.path,
+            status,
+            (time.perf_counter() - started) * 1_000,
+            request.request_id,
+            request.caller.identity,
+            moment,
+            self._shown(request.headers) if self._header_rules else {},
+        )
+
+    def _write(self, line: Line) -> None:
         if not self._lines:
             asyncio.get_running_loop().call_later(LINES_EVERY, self.flush)
-        self._lines.append(
-            Line(
-                time.time(),
-                request.method,
-                request.path,
-                status,
-                milliseconds,
-                request.request_id,
-                request.caller.identity,
-                moment,
-                self._shown(request.headers) if self._header_rules else {},
-            )
-        )
+        self._lines.append(line)
 
     def _shown(self, headers: Headers) -> Headers:
         return {
@@ -113,6 +113,10 @@ class AccessLog:
         if lines:
             sys.stderr.write("".join(map(self._form, lines)))
             sys.stderr.flush()
+
+
+def _nothing(left_early: bool) -> None:
+    """No lines are written."""
 
 
 def _console(line: Line) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from robyn_server.auth.interfaces import Auth
 from robyn_server.resources.types import Json
 from robyn_server.web.authentication import QueryCredentials
+from robyn_server.web.rate_limit import RateLimit
 from robyn_server.web.routing import Surface
 
 if TYPE_CHECKING:
@@ -35,5 +36,8 @@ class Application:
     """Rules as in `resources/header_rules.py`: the headers that the access log shows."""
     query_credentials: QueryCredentials | None = None
     """What streams accept in their query, None: nothing."""
+    rate_limit: RateLimit | None = None
+    shared: bool = False
+    """Whether other servers do the same work: then this one serves until it has drained."""
     custom: "CustomApp | None" = None
     """A project's own application, which gets every request first."""

@@ -89,6 +89,7 @@ async def request_from(scope: Scope, receive: Receive, original: Request) -> Req
         original.engine,
         request_id=original.request_id,
         base_url=original.base_url,
+        client=original.client,
         received_ms=original.received_ms,
         files=original.files,
         form=original.form,

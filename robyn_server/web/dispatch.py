@@ -1,12 +1,15 @@
 """One request from its arrival to its answer, in order: limits, caller, body, handler. Knows nothing of Robyn."""
 
+from dataclasses import replace
+
 from robyn_server.errors import InvalidRequest, NotFound, TooLarge, Unavailable
 from robyn_server.resources.caller import Caller
 from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.web.application import Application
 from robyn_server.web.authentication import caller_of, caller_of_stream
+from robyn_server.web.rate_limit import FREE
 from robyn_server.web.route_table import Placed, RouteTable
-from robyn_server.web.routing import Answer, Reply, Request, Route
+from robyn_server.web.routing import Answer, Headers, Reply, Request, Route
 from robyn_server.web.validation import Validator, check, compile_schema
 
 
@@ -32,6 +35,7 @@ class Dispatcher:
         self.draining = False
         self._auth = application.auth
         self._query_credentials = application.query_credentials
+        self._rate_limit = application.rate_limit
         self._table = table
         self._max_body_bytes = max_body_bytes
 
@@ -48,6 +52,9 @@ class Dispatcher:
             request.caller = await self._caller_on(endpoint.route, request)
         if not endpoint.route.public:
             request.caller = await self.engine.admitted(request.caller, request.headers)
+        spent: Headers = {}
+        if self._rate_limit is not None and endpoint.route.path not in FREE:
+            spent = await self._rate_limit.spend(request)
         request.engine = self.engine.acting_for(
             request.caller,
             RequestFacts(request.request_id, request.received_ms, request.headers, request.base_url),
@@ -56,7 +63,8 @@ class Dispatcher:
             endpoint.route.before_body(request)
         if endpoint.validator is not None:
             check(endpoint.validator, request.json())
-        return await endpoint.route.handler(request)
+        answer = await endpoint.route.handler(request)
+        return replace(answer, headers={**answer.headers, **spent}) if spent else answer
 
     async def _caller_on(self, route: Route, request: Request) -> Caller:
         if route.ticket is not None and self._query_credentials is not None:

@@ -69,15 +69,23 @@ def stop_listening(port: int) -> None:
                 listener.shutdown(socket.SHUT_RDWR)
 
 
-def _sockets_on(port: int) -> Iterator[socket.socket]:
-    """Our unconnected TCP sockets bound to the port, as duplicates that are closed after use."""
+def take_no_more_requests(port: int) -> None:
+    """On open connections too: idle ones are closed, the others once they have their answer."""
+    for connection in _sockets_on(port, connected=True):
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)
+
+
+def _sockets_on(port: int, *, connected: bool = False) -> Iterator[socket.socket]:
+    """Our TCP sockets on the port, those that listen or those that clients have opened, as duplicates that are closed
+    after use."""
     for name in os.listdir("/dev/fd"):
         try:
             found = socket.socket(fileno=os.dup(int(name)))
         except OSError:
             continue
         with found:
-            if found.family in (socket.AF_INET, socket.AF_INET6) and not _is_connected(found):
+            if found.family in (socket.AF_INET, socket.AF_INET6) and _is_connected(found) is connected:
                 with suppress(OSError):
                     if found.getsockname()[1] == port:
                         yield found

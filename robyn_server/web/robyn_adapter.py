@@ -173,13 +173,8 @@ class RobynAdapter:
                 return self._whole(error_reply(TOO_MANY_STREAMS), request, route_path, started)
             reply = Reply(stream.status, b"", stream.content_type, stream.headers)
             return self._whole(reply, request, route_path, started)
-        log = self._log
-        log.opened(request, route_path, stream.status, started)
-        body = self._hub.open(
-            stream,
-            request.request_id,
-            lambda left: log.closed(request, route_path, stream.status, started, by_client=left),
-        )
+        closed = self._log.opened(request, route_path, stream.status, started)
+        body = self._hub.open(stream, request.request_id, closed)
         headers = self._headers(stream.content_type, stream.headers, request, stream.cookies)
         # The media type "text/event-stream" would make Robyn overwrite our content type.
         return StreamingResponse(body, stream.status, headers, media_type="")  # type: ignore[arg-type]
@@ -232,6 +227,7 @@ def _read(raw: RobynRequest) -> Request:
         None,  # type: ignore[arg-type] # the dispatcher gives it before any handler runs
         request_id=request_id,
         base_url=f"{scheme}://{headers.get('host', 'localhost')}",
+        client=raw.ip_addr or "",
         received_ms=time.time_ns() // 1_000_000,
         **_multipart(raw, headers),
     )

@@ -38,6 +38,8 @@ class Request:
     request_id: str = ""
     base_url: str = ""
     """`http://host[:port]` as the client spelled it, for absolute links."""
+    client: str = ""
+    """The address at the other end of the connection: that of a proxy, if there is one."""
     received_ms: int = 0
     """Unix milliseconds of arrival."""
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -127,8 +126,7 @@ async def _assemble(
     else:
         application.custom.surround(dispatcher, table, cors, settings.mount_prefix)
         adapter.mount_custom(server, application.custom)
-    stop_listening = partial(listening.stop_listening, settings.port)
-    shutdown = Shutdown(application, dispatcher, adapter, hub, log, settings.shutdown_grace, stop_listening)
+    shutdown = Shutdown(application, dispatcher, adapter, hub, log, settings)
     return Parts(server, pinning, shutdown)
 
 

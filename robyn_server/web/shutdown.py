@@ -1,5 +1,8 @@
 """SIGTERM, SIGINT and SIGHUP: refuse what is new, finish what is under way, leave with exit code 0.
 
+A server among others refuses nothing: `/ok` answers 503, so that no more is sent to it, and what comes all the same is
+served until the runs have drained. Then the port is closed, to which a proxy answers by asking another server.
+
 Robyn itself stops listening on SIGTERM and then never ends. A second signal ends the process at once.
 """
 
@@ -9,12 +12,14 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import NoReturn
 
+from robyn_server.settings import Settings
+from robyn_server.web import listening
 from robyn_server.web.access_log import AccessLog
 from robyn_server.web.application import Application
 from robyn_server.web.dispatch import Dispatcher
+from robyn_server.web.late_reply import PLAIN_SECONDS
 from robyn_server.web.robyn_adapter import RobynAdapter
 from robyn_server.web.streaming import StreamHub
 
@@ -25,7 +30,9 @@ BEYOND_GRACE = 5.0
 """Seconds that `drain` may take longer than the grace time it was given."""
 
 STREAMS_MAY_TAKE = 3.0
-REQUESTS_MAY_TAKE = 3.0
+REQUESTS_MAY_TAKE = PLAIN_SECONDS + 1.0
+"""Seconds. Whoever waits for a run has by then got the headers that say where to ask again."""
+
 LOOK_EVERY = 0.02
 LAST_BYTES = 0.1
 """Seconds for the last chunks to reach the kernel: Robyn tells nobody when they have."""
@@ -41,16 +48,14 @@ class Shutdown:
         adapter: RobynAdapter,
         hub: StreamHub,
         log: AccessLog,
-        grace: timedelta,
-        stop_listening: Callable[[], None],
+        settings: Settings,
     ) -> None:
         self._application = application
         self._dispatcher = dispatcher
         self._adapter = adapter
         self._hub = hub
         self._log = log
-        self._grace = grace.total_seconds()
-        self._stop_listening = stop_listening
+        self._settings = settings
         self._under_way: asyncio.Task[None] | None = None
 
     def install(self) -> None:
@@ -72,18 +77,34 @@ class Shutdown:
 
     async def _run(self) -> None:
         logger.info("Shutting down: %d streams open", len(self._hub))
-        self._dispatcher.draining = True
         # It reports twice a second that the listener is closed.
         logging.getLogger("actix_server.accept").setLevel(logging.CRITICAL + 1)
-        self._stop_listening()
-        drained = await _finish("drain", self._application.drain, self._grace + BEYOND_GRACE)
-        await self._hub.end_all(STREAMS_MAY_TAKE)
+        if self._application.shared:
+            drained = await self._drain_among_others()
+        else:
+            self._dispatcher.draining = True
+            listening.stop_listening(self._settings.port)
+            drained = await self._drain()
+        await self._hub.leave_all(STREAMS_MAY_TAKE)
         await self._requests_end()
         await self._hub.settle(REQUESTS_MAY_TAKE)
         closed = await _finish("close", self._application.close, BEYOND_GRACE)
         await asyncio.sleep(LAST_BYTES)
         self._log.flush()
         _leave(0 if drained and closed else 1)
+
+    async def _drain_among_others(self) -> bool:
+        delay = self._settings.shutdown_delay.total_seconds()
+        drained, _ = await asyncio.gather(self._drain(), asyncio.sleep(delay))
+        listening.stop_listening(self._settings.port)
+        listening.take_no_more_requests(self._settings.port)
+        await self._requests_end()
+        self._dispatcher.draining = True
+        return drained
+
+    async def _drain(self) -> bool:
+        within = self._settings.shutdown_grace.total_seconds() + BEYOND_GRACE
+        return await _finish("drain", self._application.drain, within)
 
     async def _requests_end(self) -> None:
         for _ in range(round(REQUESTS_MAY_TAKE / LOOK_EVERY)):

@@ -54,6 +54,7 @@ class OpenStream:
     ) -> None:
         self.answer = answer
         self.ended = False
+        self.left_open = False
         self._hub = hub
         self._request_id = request_id
         self._on_closed = on_closed
@@ -95,13 +96,19 @@ class OpenStream:
             error = pump.exception()
             if error is not None:
                 self._push(last_chunk(error, self.answer.content_type, self._request_id))
-        self._end()
+        if not self.left_open:
+            self._end()
 
-    def stop(self) -> None:
-        """End the body in an orderly way, whatever the source still had. Not a disconnect."""
-        self.ended = True
+    def leave_open(self) -> None:
+        """Read no more of the source and never end the body: the end of the process breaks the connection. A client
+        comes back from that; a body that ends in good order would tell it that this was all. Not a disconnect."""
+        self.left_open = not self.ended
         self._pump.cancel()
         self._mark()
+
+    def is_delivered(self) -> bool:
+        """Whether Robyn has everything of a body that is left open; one that has ended is gone then."""
+        return self.left_open and not self._unsent and self._chunks.empty()
 
     def _push(self, chunk: bytes) -> None:
         self._unsent.append(chunk)
@@ -182,7 +189,7 @@ class OpenStream:
             room.set_result(None)
 
     def _closed(self) -> None:
-        left_early = not self.ended
+        left_early = not (self.ended or self.left_open)
         self._body = None
         self._hub.forget(self)
         if left_early:
@@ -222,12 +229,12 @@ class StreamHub:
         self._streams.add(stream)
         return stream.body()
 
-    async def end_all(self, within: float) -> None:
-        """End every stream and wait, at most `within` seconds, until the clients have read them."""
+    async def leave_all(self, within: float) -> None:
+        """Send what has come of every stream, at most `within` seconds long, and leave open those that go on."""
         for stream in tuple(self._streams):
-            stream.stop()
+            stream.leave_open()
         until = self.loop.time() + within
-        while self._streams and self.loop.time() < until:
+        while not all(stream.is_delivered() for stream in self._streams) and self.loop.time() < until:
             get_version()
             # Robyn tells nobody that a body is over: see `_tick`.
             await asyncio.sleep(0.02)

@@ -28,14 +28,33 @@ def compile_schema(name: str, schemas: Mapping[str, Json]) -> Validator:
     """
     if name not in schemas:
         raise StartupError(f"A route names the JSON schema {name!r}, which its surface does not have.")
+    root = _with_required_heard(schemas[name])
+    own = root.get("$defs", {})
+    # Only what it refers to: each validator keeps a copy of all that it is given.
+    named = {one: _with_required_heard(schemas[one]) for one in _referred(root, schemas)}
     # The schema itself is the root, so that paths in messages begin where the reference's do.
-    named = {one: _with_required_heard(schema) for one, schema in schemas.items()}
-    whole = {**named[name], "components": {"schemas": named}}
-    whole["$defs"] = {**named, **schemas[name].get("$defs", {})}
+    whole = {**root, "components": {"schemas": named}, "$defs": {**named, **own}}
     try:
         return Draft202012Validator(whole, validate_formats=False)
     except ValidationError as error:
         raise StartupError(f"The JSON schema {name!r} is not valid: {error.message}") from error
+
+
+def _referred(root: JsonObject, schemas: Mapping[str, Json]) -> set[str]:
+    """The names of the schemas that `root` refers to, themselves or through others."""
+    found: set[str] = set()
+    unread: list[Json] = [root]
+    while unread:
+        part = unread.pop()
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).rpartition("/")[2]
+            if name in schemas and name not in found:
+                found.add(name)
+                unread.append(schemas[name])
+            unread += part.values()
+        elif isinstance(part, list):
+            unread += part
+    return found
 
 
 def _with_required_heard(schema: JsonObject) -> JsonObject:

@@ -30,6 +30,7 @@ from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.job import Job
 from robyn_server.worker.newest_state import newest_state
 from robyn_server.worker.protocol_chunks import ProtocolMapper
+from robyn_server.worker.rollback import roll_back
 from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
 from robyn_server.worker.write_gate import LeaseGone
 
@@ -144,7 +145,7 @@ class Executor:
         if await checkpoints.newest_run_id(run.thread_id) == run.run_id:
             config["configurable"].pop("checkpoint_id", None)
             return None
-        await checkpoints.delete_run(run.thread_id, run.run_id)
+        await roll_back(checkpoints, run)
         return graph_input(run.kwargs)
 
     def _saver(self, job: Job) -> GuardedSaver | None:
@@ -182,11 +183,13 @@ class Executor:
     async def _ending(self, job: Job, failure: BaseException | None) -> Ending:
         run, stop = job.run, job.stop
         if isinstance(stop, CancelRequested) and stop.action == "rollback":
-            await self._parts.storage.checkpoints.delete_run(run.thread_id, run.run_id)
+            await roll_back(self._parts.storage.checkpoints, run)
             error = {"error": "UserRollback", "message": stop.reason}
             job.saver = None
             return Ending(None, error, state=await self._state(job))
         if failure is None:
+            if job.saver is not None:
+                job.saver.over = True
             return Ending("success", state=await self._state(job))
         if isinstance(stop, CancelRequested):
             error = {"error": "UserInterrupt", "message": stop.reason}
@@ -199,7 +202,7 @@ class Executor:
         return Ending("error", error, error, await self._state(job))
 
     async def _state(self, job: Job) -> StateOutcome | None:
-        return await newest_state(self._parts, job.run, job.saver.newest if job.saver is not None else None)
+        return await newest_state(self._parts, job.run, job.saver)
 
     async def _record(self, job: Job, ending: Ending, mapper: Mapper) -> None:
         run, parts = job.run, self._parts

@@ -21,6 +21,7 @@ from langgraph.checkpoint.base import (
 
 from robyn_server.auth.secrets import is_secret_name
 from robyn_server.errors import Unavailable
+from robyn_server.storage.checkpoint_encoding import DELTA_MARK
 from robyn_server.worker.write_gate import WriteGate
 
 ADDRESS = ("thread_id", "checkpoint_ns", "checkpoint_id")
@@ -49,6 +50,10 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self._said = self._storable(configurable)
         self.newest: str | None = None
         """The id of the last root checkpoint that was stored through this object."""
+        self.over = False
+        """Whether the graph has come to its end: nobody changes any more what it has put."""
+        self._last: CheckpointTuple | None = None
+        self._written_onto: set[str] = set()
 
     @property
     def config_specs(self) -> list[Any]:
@@ -81,7 +86,12 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         return self._saver.get_delta_channel_history(config=config, channels=channels)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """As the saver's."""
+        """As the saver's. Once the graph is at its end, its last checkpoint is not read back but shown as it was put,
+        if nothing has been written onto it."""
+        last, checkpoint_id = self._last, config["configurable"].get("checkpoint_id")
+        if self.over and last is not None and last.checkpoint["id"] == checkpoint_id:
+            if checkpoint_id not in self._written_onto:
+                return last
         return await self._saver.aget_tuple(config)
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -125,6 +135,9 @@ class GuardedSaver(BaseCheckpointSaver[str]):
             )
         if not config["configurable"].get("checkpoint_ns"):
             self.newest = checkpoint["id"]
+            # Not with channels that are put together from the writes on earlier checkpoints.
+            whole = DELTA_MARK not in metadata
+            self._last = CheckpointTuple(stored, checkpoint, metadata, None, []) if whole else None
         return stored
 
     def put(
@@ -144,6 +157,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written."""
+        self._written_onto.add(config["configurable"]["checkpoint_id"])
         with self._gate.writing(), _storage_failures():
             await self._saver.aput_writes(config, writes, task_id, task_path)
 
@@ -151,6 +165,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written, for sync subgraphs."""
+        self._written_onto.add(config["configurable"]["checkpoint_id"])
         with self._gate.writing(), _storage_failures():
             self._saver.put_writes(config, writes, task_id, task_path)
 

@@ -9,16 +9,30 @@ from robyn_server.engine.snapshots import state_outcome
 from robyn_server.errors import DomainError
 from robyn_server.resources.run import Run
 from robyn_server.resources.thread import StateOutcome
+from robyn_server.worker.guarded_saver import GuardedSaver
 
 logger = logging.getLogger(__name__)
 
 
-async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None) -> StateOutcome | None:
+async def newest_state(parts: Parts, run: Run, stored: GuardedSaver | None = None) -> StateOutcome | None:
     """What the thread's row shall repeat; None when the thread has no checkpoint, or none that can be read.
-    `checkpoint_id` is the newest one where the caller knows it."""
+    `stored` is what the run has put its checkpoints through, where the caller has it."""
     if run.temporary:
         return None
-    saver = parts.storage.checkpoints.saver()
+    try:
+        return await _state_of(parts, run, stored)
+    except (DomainError, OSError):
+        raise
+    except Exception:
+        # A factory, or a saver of the project's own, may fail here as it did in the run; the run's end must be recorded
+        # all the same.
+        logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
+        return None
+
+
+async def _state_of(parts: Parts, run: Run, stored: GuardedSaver | None) -> StateOutcome | None:
+    saver = stored or parts.storage.checkpoints.saver()
+    checkpoint_id = stored.newest if stored is not None else None
     config: RunnableConfig = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
     if checkpoint_id is None:
         found = await saver.aget_tuple(config)
@@ -29,14 +43,7 @@ async def newest_state(parts: Parts, run: Run, checkpoint_id: str | None = None)
     # in an unfinished step would be applied to it, and what a failed run was given would fail again.
     config["configurable"]["checkpoint_id"] = checkpoint_id
     admitted: RunnableConfig = {"configurable": dict(run.kwargs["config"]["configurable"])}
-    try:
-        async with parts.graphs.open(
-            run.graph_id, admitted, checkpointer=saver, store=parts.storage.store, purpose="threads.read"
-        ) as graph:
-            return state_outcome(await graph.aget_state(config))
-    except (DomainError, OSError):
-        raise
-    except Exception:
-        # A factory may fail here as it did in the run; the run's end must be recorded all the same.
-        logger.warning("State not readable after the run", extra={"run_id": run.run_id}, exc_info=True)
-        return None
+    async with parts.graphs.open(
+        run.graph_id, admitted, checkpointer=saver, store=parts.storage.store, purpose="threads.read"
+    ) as graph:
+        return state_outcome(await graph.aget_state(config))

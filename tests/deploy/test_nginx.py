@@ -1,7 +1,5 @@
 """The nginx configuration that we ship, with Debian's nginx before a Robyn process."""
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,28 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deploy.nginx import nginx_before
 from tests.waiting import free_port, listens, until
 
 HERE = Path(__file__).parent
-SHIPPED = HERE.parent.parent / "deploy" / "nginx.conf"
-NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-
-AROUND = """
-{user}
-daemon off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/shipped.conf;
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -64,40 +44,17 @@ class Proxied:
         assert self.backend.poll() is None
 
 
-def configuration(folder: Path, port: int, backend_port: int) -> Path:
-    """Filled in as the file's head says; the timeout for headers is shortened for the test's sake."""
-    shipped = SHIPPED.read_text()
-    for written, filled in {
-        "server 127.0.0.1:8081;": f"server 127.0.0.1:{backend_port};",
-        "listen 8080;": f"listen 127.0.0.1:{port};",
-        "client_header_timeout 10s;": "client_header_timeout 1s;",
-    }.items():
-        assert shipped.count(written) == 1
-        shipped = shipped.replace(written, filled)
-    (folder / "shipped.conf").write_text(shipped)
-    whole = folder / "nginx.conf"
-    # Workers of another user could not enter pytest's folders.
-    whole.write_text(AROUND.format(folder=folder, user="user root;" if os.geteuid() == 0 else ""))
-    return whole
-
-
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    if NGINX is None:
-        reason = "nginx is not installed (tests/ensure_services.sh installs it as root, with apt-get)"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("nginx")
-    port, backend_port = free_port(), free_port()
-    backend = subprocess.Popen([sys.executable, str(HERE / "backend.py"), str(backend_port)])
-    nginx = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(configuration(folder, port, backend_port))])
-    try:
-        until(lambda: listens(backend_port) and listens(port), "nginx or its backend does not listen")
-        yield Proxied(port, backend)
-    finally:
-        nginx.terminate()
-        nginx.wait(timeout=10)
-        backend.kill()
-        backend.wait(timeout=10)
+    backend_port = free_port()
+    with nginx_before(tmp_path_factory.mktemp("nginx"), [backend_port]) as port:
+        backend = subprocess.Popen([sys.executable, str(HERE / "backend.py"), str(backend_port)])
+        try:
+            until(lambda: listens(backend_port), "the backend does not listen")
+            yield Proxied(port, backend)
+        finally:
+            backend.kill()
+            backend.wait(timeout=10)
 
 
 POST_CHUNKED = b"POST /length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

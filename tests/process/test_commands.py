@@ -1,5 +1,6 @@
 """The commands as a person types them: real processes, their sentences and exit codes."""
 
+import json
 import os
 import socket
 import subprocess
@@ -91,6 +92,40 @@ def test_routes_lists_every_route(project: Path) -> None:
     listed = run("routes", folder=project).stdout
     for route in ("/threads/{thread_id}/runs/stream", "/assistants/search", "/ok"):
         assert route in listed
+
+
+def test_routes_follows_the_section_http(project: Path) -> None:
+    config = json.loads((project / "langgraph.json").read_text())
+    config["http"] = {"mount_prefix": "/api", "disable_runs": True, "disable_meta": True}
+    (project / "langgraph.json").write_text(json.dumps(config))
+    paths = [line.split()[1] for line in run("routes", folder=project).stdout.splitlines()]
+    assert {"/ok", "/api/ok", "/api/threads", "/api/store/items"} <= set(paths)
+    assert not [path for path in paths if "/runs" in path or path.endswith(("/info", "/docs", "/metrics"))]
+    assert [path for path in paths if not path.startswith("/api/")] == ["/ok"]
+    other = run("routes", folder=project, LANGGRAPH_HTTP='{"disable_store": true}').stdout
+    assert "/threads/{thread_id}/runs" in other and "/store" not in other and "/api" not in other
+
+
+def test_variables_stand_for_sections(project: Path) -> None:
+    (project / "langgraph.json").unlink()
+    (project / ".env").write_text(f"LANGSERVE_GRAPHS={json.dumps({'mine': './graphs.py:graph'})}\n")
+    checked = run("check", folder=project)
+    assert (checked.returncode, checked.stdout) == (0, "ok: mine (graph, ./graphs.py:graph)\n")
+    other = run("check", folder=project, LANGSERVE_GRAPHS='{"other": "./graphs.py:graph"}')
+    assert other.stdout == "ok: other (graph, ./graphs.py:graph)\n"
+    unknown = run("check", folder=project, LANGGRAPH_STORE='{"tll": {}}').stdout
+    assert 'warning: Unknown key "store.tll" in LANGGRAPH_STORE is ignored.' in unknown
+
+
+def test_a_variable_that_cannot_be_used_is_named(project: Path) -> None:
+    def says(**environ: str) -> str:
+        return refusal(run("serve", folder=project, **environ))
+
+    assert says(LANGGRAPH_HTTP="[]") == "LANGGRAPH_HTTP must be a JSON object: correct it."
+    assert says(LANGGRAPH_WEBHOOKS='{"headers": 1}') == (
+        '"webhooks.headers" in LANGGRAPH_WEBHOOKS must be an object: correct it.'
+    )
+    assert "LANGGRAPH_AUTH is not valid JSON" in says(LANGGRAPH_AUTH="{")
 
 
 def test_migrate_then_backup(project: Path) -> None:

@@ -20,6 +20,10 @@ class Nodes:
         self._make = make
         self.environ = environ
 
+    def unstarted(self, command: str, *flags: str) -> ServerProcess:
+        """A node that is not started yet."""
+        return self._make(*flags, environ=self.environ, command=command)
+
     def api(self, *flags: str) -> ServerProcess:
         """A node that serves; `--no-worker` leaves the runs to others."""
         return self._make(*flags, environ=self.environ).start()

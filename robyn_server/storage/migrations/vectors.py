@@ -18,9 +18,9 @@ AT_ONCE = 500
 
 _SCHEMA = """SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
     WHERE extname = 'vector'"""
-_HAS_COLUMN = """SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'embedding'
+_HAS_COLUMN = """SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'meaning'
     AND NOT attisdropped"""
-_WITHOUT = """SELECT id, data FROM {table} WHERE embedding IS NULL AND id > %s AND octet_length(data) = dims * {size}
+_WITHOUT = """SELECT id, data FROM {table} WHERE meaning IS NULL AND id > %s AND octet_length(data) = dims * {size}
     ORDER BY id LIMIT {most}"""
 
 
@@ -71,11 +71,11 @@ async def _fill(connection: Connection, table: sql.Identifier, schema: str) -> N
     found = await connection.execute(_HAS_COLUMN, (table.as_string(connection),))
     if await found.fetchone() is None:
         # Only then: it locks out whoever works on the table.
-        add = sql.SQL("ALTER TABLE {} ADD COLUMN embedding {}.vector")
+        add = sql.SQL("ALTER TABLE {} ADD COLUMN meaning {}.vector")
         await connection.execute(add.format(table, sql.SQL(schema)))
-        index = sql.SQL("CREATE INDEX vector_to_fill ON {}(id) WHERE embedding IS NULL")
+        index = sql.SQL("CREATE INDEX vector_to_fill ON {}(id) WHERE meaning IS NULL")
         await connection.execute(index.format(table))
-    update = sql.SQL("UPDATE {} SET embedding = %s::{}.vector WHERE id = %s").format(
+    update = sql.SQL("UPDATE {} SET meaning = %s::{}.vector WHERE id = %s").format(
         table,
         sql.SQL(schema),
     )

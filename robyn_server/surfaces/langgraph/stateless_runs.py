@@ -30,7 +30,7 @@ async def stream_run(request: Request) -> Answer:
     return EventStream(
         runs.stream(run),
         headers={"location": f"/runs/{run.run_id}/stream", "content-location": f"/runs/{run.run_id}"},
-        on_disconnect=partial(runs.cancel_disconnected, run)
+        on_disconnect=partial(runs.cancel_disconnected, run.thread_id, run.run_id)
         if body.get("on_disconnect") == "cancel"
         else None,
     )
@@ -41,7 +41,11 @@ async def wait_run(request: Request) -> Answer:
     body = request.json()
     runs = request.engine.runs
     run = await runs.create_stateless(body)
-    cancel = partial(runs.cancel_disconnected, run) if body.get("on_disconnect") == "cancel" else None
+    cancel = (
+        partial(runs.cancel_disconnected, run.thread_id, run.run_id)
+        if body.get("on_disconnect") == "cancel"
+        else None
+    )
     return await whole_or_late(runs.wait(run), wait_headers(run), cancel)
 
 

@@ -9,9 +9,7 @@ from robyn_server.engine import Engine
 from robyn_server.engine.run_config import API_VERSION
 from robyn_server.errors import InvalidRequest, Unavailable
 from robyn_server.observability.metrics import Metrics
-from robyn_server.resources.clock import now
 from robyn_server.resources.ids import ASSISTANT_NAMESPACE
-from robyn_server.resources.metadata_filter import EVERYTHING
 from robyn_server.resources.types import Json, JsonObject
 from robyn_server.surfaces.system.docs_page import docs_page
 from robyn_server.web.routing import Reply, Request, Route, Surface
@@ -87,12 +85,10 @@ class System:
 
     async def numbers(self, request: Request) -> Reply:
         """Numbers for Prometheus, or as JSON with `format=json`."""
-        pending = await request.engine.parts.storage.runs.matching("pending", None, None, EVERYTHING)
-        moment = now()
-        waits = [max(0.0, (moment - run.run_at).total_seconds()) for run in pending]
+        census = await self.metrics.census(request.engine.parts.storage.queue)
         if request.query_value("format") == "json":
-            return Reply.json(self.metrics.as_json(waits))
-        return Reply(200, self.metrics.as_prometheus(waits).encode(), PROMETHEUS)
+            return Reply.json(self.metrics.as_json(census))
+        return Reply(200, self.metrics.as_prometheus(census).encode(), PROMETHEUS)
 
     async def docs(self, request: Request) -> Reply:
         """The routes as a page to read."""
@@ -108,8 +104,10 @@ class System:
 
 
 def deployment_id(engine: Engine, what: str) -> str:
-    """An id that stays the same for one data directory: clients key their deployments by it."""
-    return str(uuid.uuid5(ASSISTANT_NAMESPACE, f"{what}:{engine.parts.settings.data_dir.resolve()}"))
+    """An id that stays the same for one data directory, or one shared database: clients key their deployments by it."""
+    storage = engine.parts.storage
+    place = storage.description if storage.shared else engine.parts.settings.data_dir.resolve()
+    return str(uuid.uuid5(ASSISTANT_NAMESPACE, f"{what}:{place}"))
 
 
 def _naming_graphs(document: JsonObject, graph_ids: tuple[str, ...]) -> JsonObject:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from robyn_server.engine.parts import Parts
 from robyn_server.resources.run import EndedRun, Ending, Run
 from robyn_server.worker.newest_state import newest_state
+from robyn_server.worker.rollback import roll_back
 
 
 class LeaseSweeper:
@@ -35,7 +36,7 @@ class LeaseSweeper:
             state = await newest_state(self._parts, run) if ends else None
             return await storage.queue.recover(run, now, most, state)
         # In this order a crash in between repeats the deletion and loses nothing.
-        await storage.checkpoints.delete_run(run.thread_id, run.run_id)
+        await roll_back(storage.checkpoints, run)
         error = {"error": "UserRollback", "message": run.cancel_reason or ""}
         state = await newest_state(self._parts, run)
         return await storage.queue.finish_rollback(run, Ending(None, error, state=state))

@@ -14,6 +14,7 @@ from langgraph.checkpoint.base.id import uuid6
 from langgraph.graph import END, START, StateGraph
 from ormsgpack import MsgpackEncodeError
 
+from robyn_server.storage.checkpoint_serializer import SerdeOptions
 from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
 from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.db import Transition
@@ -217,7 +218,7 @@ async def test_a_value_that_msgpack_refuses_is_pickled(checkpoints: SqliteCheckp
 
 
 async def test_pickle_can_be_turned_off(tmp_path: Path) -> None:
-    checkpoints = await open_checkpoints(tmp_path, pickle_fallback=False)
+    checkpoints = await open_checkpoints(tmp_path, serde=SerdeOptions(pickle_fallback=False))
     with pytest.raises(MsgpackEncodeError):
         await turn(checkpoints, Talk, {"log": [object]})
     await checkpoints.close()

@@ -14,9 +14,11 @@ from robyn_server.storage.event_spill import open_spill
 T, R = "thread", "run"
 
 
-def put(log: EventLog, count: int, *, run: str = R, resumable: bool = False, size: int = 10) -> None:
+def put(
+    log: EventLog, count: int, *, thread: str = T, run: str = R, resumable: bool = False, size: int = 10
+) -> None:
     for n in range(count):
-        log.append(T, run, 1, resumable, [("values", b"%d" % n + b" " * size)])
+        log.append(thread, run, 1, resumable, [("values", b"%d" % n + b" " * size)])
 
 
 async def collect(batches: AsyncIterator[list[RunEvent]]) -> list[RunEvent]:
@@ -131,6 +133,42 @@ async def test_memory_of_many_threads_is_bounded(in_process: InProcessEventLog) 
         in_process.append(thread, R, 1, False, [("values", b" " * 10_000)])
         in_process.end(thread, R, 1, False)
     assert in_process.held_bytes <= 200_000
+
+
+async def test_finished_runs_that_nobody_reads_give_their_memory_back_at_once(tmp_path: Path) -> None:
+    log = InProcessEventLog(open_spill(tmp_path), idle_bytes=50_000, grace=0.0)
+    cursor = await log.tail("read")
+    put(log, 1, thread="read", size=10_000)
+    reading = log.follow("read", cursor, R)
+    await anext(reading)
+    for n in range(100):
+        thread = f"t{n}"
+        tail = log.open_new(thread)
+        put(log, 1, thread=thread, size=10_000)
+        log.end(thread, R, 1, False)
+        assert log.open_new(thread) > tail
+        assert log.held_bytes < 70_000
+    log.end("read", R, 1, False)
+    assert (await anext(reading))[-1].event == END_OF_RUN
+    await reading.aclose()
+    put(log, 1, thread="t0")
+    log.end("t0", R, 1, False)
+    assert log.held_bytes < 60_000
+    await log.close()
+
+
+async def test_a_ring_let_go_before_its_run_begins_is_made_anew_above_the_old(tmp_path: Path) -> None:
+    log = InProcessEventLog(open_spill(tmp_path), idle_bytes=0, grace=0.0)
+    await log.tail(T)
+    put(log, 5)
+    log.end(T, R, 1, False)
+    before = await log.tail(T)
+    put(log, 1, thread="other")
+    log.end("other", R, 1, False)
+    put(log, 1)
+    after = await collect(log.follow(T, before, R, stored_only=True))
+    assert len(after) == 1 and after[0].id > before
+    await log.close()
 
 
 async def test_a_deleted_thread_ends_its_readers(event_log: EventLog) -> None:

@@ -1,6 +1,9 @@
 """`storage`: an empty one of each kind. Tests in this folder speak of `interfaces.Storage` unless they say so."""
 
-from collections.abc import AsyncIterator
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.encryption import Encryption
 from robyn_server.storage.interfaces import Storage
 from tests.conformance.storage.queue_scenes import Queue
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, with_pgvector
 
 EMPTY = """DO $$ BEGIN EXECUTE (
     SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' RESTART IDENTITY'
@@ -25,6 +28,24 @@ END $$"""
 def database(postgres: PostgresServer) -> str:
     """The address of a database that the tests of this folder share, each on empty tables."""
     return postgres.database("conformance")
+
+
+@pytest.fixture(scope="session")
+def pgvector() -> Iterator[PostgresServer]:
+    """A PostgreSQL with the extension."""
+    folder = Path(tempfile.mkdtemp(prefix="pgvector-"))
+    found = with_pgvector(folder)
+    if found is None:
+        missing = (
+            "There is no pgvector (on Debian: apt-get install postgresql-17-pgvector, or as your version is)"
+        )
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = PostgresServer(found=found)
+    yield server.start()
+    server.end()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "sqlite sealed", "postgres", "postgres sealed"])

@@ -3,13 +3,10 @@
 import asyncio
 import math
 import operator
-import os
 import random
 import re
-import shutil
-import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +19,10 @@ from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.encryption import Encryption
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.opening import open_storage
+from robyn_server.storage.persistence import Persistence
 from robyn_server.storage.postgres_db import PostgresDb
-from robyn_server.storage.store import SqlStore, StoreOptions
-from tests.postgres_server import PostgresServer, with_pgvector
+from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from tests.postgres_server import PostgresServer
 
 WORDS = 64
 
@@ -60,24 +58,6 @@ INDEX: Any = {"embed": bag_of_words, "dims": WORDS, "fields": ["text"]}
 KINDS = ["sqlite", "sqlite sealed", "postgres", "postgres sealed", "pgvector"]
 
 
-@pytest.fixture(scope="session")
-def pgvector() -> Iterator[PostgresServer]:
-    """A PostgreSQL with the extension."""
-    folder = Path(tempfile.mkdtemp(prefix="pgvector-"))
-    found = with_pgvector(folder)
-    if found is None:
-        missing = (
-            "There is no pgvector (on Debian: apt-get install postgresql-17-pgvector, or as your version is)"
-        )
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    server = PostgresServer(found=found)
-    yield server.start()
-    server.end()
-    shutil.rmtree(folder)
-
-
 @pytest.fixture(params=KINDS)
 async def opened(request: pytest.FixtureRequest, tmp_path: Path):
     kind, _, sealed = request.param.partition(" ")
@@ -88,7 +68,7 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path):
 
     async def open_one(embed: Any = bag_of_words, dims: int = WORDS, fields: Sequence[str] = ("text",)):
         options = StoreOptions(index={"embed": embed, "dims": dims, "fields": list(fields)})
-        storages.append(await open_storage(settings, options, encryption))
+        storages.append(await open_storage(settings, Persistence(options), encryption))
         return storages[-1].store
 
     yield open_one
@@ -187,12 +167,12 @@ async def test_the_database_compares_what_was_there_before_its_extension(
     store = await opened()
     assert store._db.dialect.vectors == "public"
     pgvector.execute("DROP EXTENSION vector CASCADE", "vectors")
-    pgvector.execute("ALTER TABLE item_vector DROP COLUMN IF EXISTS embedding", "vectors")
-    brute = SqlStore(PostgresDb(store._db._pool, store._db._uri), StoreOptions(index=INDEX))
+    pgvector.execute("ALTER TABLE item_vector DROP COLUMN IF EXISTS meaning", "vectors")
+    brute = await store_on(PostgresDb(store._db._pool, store._db._uri), StoreOptions(index=INDEX))
     await fill(brute)
     before = scores(await brute.asearch(("s",), query="red apple"))
     store = await opened()
-    assert pgvector.execute("SELECT count(*) FROM item_vector WHERE embedding IS NULL", "vectors") == [(0,)]
+    assert pgvector.execute("SELECT count(*) FROM item_vector WHERE meaning IS NULL", "vectors") == [(0,)]
     pgvector.execute("UPDATE item_vector SET data = ''", "vectors")
     assert scores(await store.asearch(("s",), query="red apple")) == before
     assert scores(await store.asearch(("s",), query="zzz", filter={"n": {"$gt": 0}}))[0][0] == "k2"
@@ -209,7 +189,7 @@ async def test_without_the_extension_it_is_said(
     settings = Settings(database_uri=postgres.database("vectors"))
     await (await open_storage(settings)).close()
     assert "pgvector" not in caplog.text, "nobody asked for semantic search"
-    await (await open_storage(settings, StoreOptions(index=INDEX))).close()
+    await (await open_storage(settings, Persistence(StoreOptions(index=INDEX)))).close()
     assert "Install pgvector there" in caplog.text
 
 
@@ -248,7 +228,7 @@ async def test_ten_thousand_vectors_take_milliseconds(opened) -> None:
     # Made by hand: embedding ten thousand texts would take longer than all that is to be measured.
     rows = [store._embedder.vectors.pack(vector[n % 384 :] + vector[: n % 384])
             for n in range(500) for vector in shared]  # fmt: skip
-    await store._db.write(lambda: many(rows))
+    await store._db.write(lambda: many(rows, store._embedder.vectors.embedding))
     await store.asearch(("s",), query="1")
     loop = asyncio.get_running_loop()
     took = []
@@ -259,10 +239,10 @@ async def test_ten_thousand_vectors_take_milliseconds(opened) -> None:
     assert min(took) < 0.1, took
 
 
-def many(rows: Sequence[tuple[bytes, float]]):
+def many(rows: Sequence[tuple[bytes, float]], embedding: int):
     yield "INSERT INTO namespace(ns, path) VALUES (1, 's.')", ()
     for n, (data, norm) in enumerate(rows, 1):
         item = "INSERT INTO item(seq, ns, key, created_at, updated_at, value) VALUES (?, 1, ?, 0, 0, '{}')"
         yield item, (n, str(n))
-        vector = "INSERT INTO item_vector(seq, ns, dims, norm, data) VALUES (?, 1, ?, ?, ?)"
-        yield vector, (n, len(data) // 4, norm, data)
+        vector = "INSERT INTO item_vector(seq, ns, dims, norm, data, embedding) VALUES (?, 1, ?, ?, ?, ?)"
+        yield vector, (n, len(data) // 4, norm, data, embedding)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from robyn_server.errors import StartupError
-from robyn_server.graphs.config_file import environment, read_config_file
+from robyn_server.graphs.config_file import GraphSpec, environment, read_config_file
 
 ONE = {"agent": "./agent.py:graph"}
 
@@ -82,9 +82,66 @@ def test_reading_the_file_imports_no_langgraph(write):
     config_file = write(ONE)
     code = (
         "import sys, pathlib\n"
-        "from robyn_server.graphs.config_file import read_config_file\n"
+        "from robyn_server.graphs.config_file import GraphSpec, read_config_file\n"
         f"read_config_file(pathlib.Path({json.dumps(str(config_file.path))}))\n"
         "print([name for name in ('langgraph', 'langchain_core', 'robyn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_variable_replaces_a_whole_section(tmp_path):
+    (tmp_path / "langgraph.json").write_text(
+        '{"graphs": {"a": "./a.py:a"}, "http": {"app": "./app.py:app"}, "store": {"path": "./s.py:s"}}'
+    )
+    variables = {
+        "LANGGRAPH_HTTP": '{"mount_prefix": "/api"}',
+        "LANGGRAPH_STORE": "null",
+        "LANGGRAPH_AUTH": '{"path": "./auth.py:auth"}',
+        "LANGGRAPH_WEBHOOKS": "",
+    }
+    found = read_config_file(tmp_path / "langgraph.json", variables)
+    assert found.section("http") == {"mount_prefix": "/api"}
+    assert found.section("store") == {}
+    assert found.named("store") is None
+    assert found.named("auth") == GraphSpec("./auth.py:auth", place="LANGGRAPH_AUTH")
+    assert list(found.graphs) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LANGSERVE_GRAPHS", "{}", "LANGSERVE_GRAPHS names no graphs"),
+        ("LANGSERVE_GRAPHS", '{"a": 1}', "Graph 'a' in LANGSERVE_GRAPHS must be"),
+        ("LANGGRAPH_HTTP", "{", "LANGGRAPH_HTTP is not valid JSON"),
+        ("LANGGRAPH_STORE", '"x"', "LANGGRAPH_STORE must be a JSON object: correct it."),
+        (
+            "LANGGRAPH_STORE",
+            '{"ttl": {"default_ttl": 0}}',
+            '"store.ttl.default_ttl" in LANGGRAPH_STORE must be a number above 0: correct it.',
+        ),
+        (
+            "LANGGRAPH_CHECKPOINTER",
+            '{"backend": "redis"}',
+            '"checkpointer.backend" in LANGGRAPH_CHECKPOINTER must be "default" or "custom" or "mongo": correct it.',
+        ),
+        ("LANGGRAPH_ENCRYPTION", '{"path": 1}', '"encryption.path" in LANGGRAPH_ENCRYPTION must be a text'),
+    ],
+)
+def test_errors_name_the_variable(tmp_path, name, value, says):
+    (tmp_path / "langgraph.json").write_text('{"graphs": {"a": "./a.py:a"}}')
+    with pytest.raises(StartupError) as refused:
+        read_config_file(tmp_path / "langgraph.json", {name: value})
+    assert says in str(refused.value)
+
+
+def test_what_ones_own_persistence_takes_the_effect_from(write):
+    config_file = write(
+        {"a": "./a.py:a"},
+        store={"path": "./s.py:s", "index": {"embed": "./e.py:e", "dims": 1}},
+        checkpointer={"path": "./s.py:c", "serde": {"pickle_fallback": True}},
+    )
+    assert config_file.warnings == (
+        '"store.index" has no effect beside "store.path": that store embeds by itself.',
+        '"checkpointer.serde" has no effect beside "checkpointer.path": that saver has its own serializer.',
+    )

@@ -26,9 +26,17 @@ EVERYTHING: dict[str, Any] = {
     "store": {
         "index": {"embed": "openai:text-embedding-3-small", "dims": 1536, "fields": ["$"]},
         "ttl": {"refresh_on_read": True, "default_ttl": 10.5, "sweep_interval_minutes": 5},
+        "path": "./store.py:store",
     },
     "checkpointer": {
-        "ttl": {"strategy": "delete", "default_ttl": 43200, "sweep_interval_minutes": 10, "sweep_limit": 5}
+        "ttl": {"strategy": "delete", "default_ttl": 43200, "sweep_interval_minutes": 10, "sweep_limit": 5},
+        "backend": "custom",
+        "path": "./saver.py:saver",
+        "serde": {
+            "allowed_json_modules": [["pkg", "mod", "Type"]],
+            "allowed_msgpack_modules": True,
+            "pickle_fallback": False,
+        },
     },
     "http": {
         "app": "./app.py:app",

@@ -67,3 +67,18 @@ def test_whatever_else_a_file_names_is_loaded(write, tmp_path):
     report = check(write({"echo": f"{GRAPHS}/plain.py:echo"}, **named).path)
     assert report.lines[-3:-1] == ("ok: auth (./parts.py:auth)", "ok: http (./parts.py:app)")
     assert report.lines[-1].startswith('error: "encryption.path": ./parts.py has nothing named')
+
+
+def test_persistence_of_ones_own_is_looked_at_too(write, tmp_path):
+    (tmp_path / "own.py").write_text("def saver(): ...")
+    graphs = {"echo": f"{GRAPHS}/plain.py:echo"}
+    good = check(write(graphs, checkpointer={"path": "./own.py:saver", "backend": "custom"}).path)
+    assert good.ok and good.lines[-1] == "ok: checkpointer (./own.py:saver)"
+    bad = check(write(graphs, store={"path": "./own.py:store"}, checkpointer={"backend": "mongo"}).path)
+    assert not bad.ok
+    assert [line for line in bad.lines if line.startswith("error")] == [
+        "error: \"checkpointer.backend\" in langgraph.json is 'mongo', which this server does not have: name a saver"
+        ' for it with "backend": "custom" and "path", or remove it.',
+        "error: \"store.path\": ./own.py has nothing named 'store'; correct what stands after the colon in"
+        " langgraph.json.",
+    ]
