@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robyn_server import __version__
-from robyn_server.auth.sealing import STREAM_TICKETS, Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.events.counters import InProcessCounters
 from robyn_server.graphs.config_file import GraphSpec
@@ -79,7 +78,7 @@ async def open_application(prepared: Prepared, http: HttpSection) -> Application
         await custom.start()
     await runtime.start()
 
-    tickets = StreamTickets(Sealer.from_settings(prepared.settings, STREAM_TICKETS))
+    tickets = runtime.parts.tickets
 
     limit = rate_limit(prepared.settings)
 

@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 from robyn_server import __version__
 from robyn_server.settings import Settings
@@ -21,7 +20,7 @@ SHOWN = {"none": "", "apikey": ' -H "X-Api-Key: $KEY"'}
 
 def banner(settings: Settings, graph_ids: Sequence[str], storage: str) -> str:
     """Address, graphs, storage, auth mode, docs, and one command to try; ends with a line break."""
-    url = base_url(settings)
+    url = settings.own_url
     lines = [
         f"robyn-agent-server {__version__}",
         "",
@@ -37,15 +36,6 @@ def banner(settings: Settings, graph_ids: Sequence[str], storage: str) -> str:
         "",
     ]
     return "\n".join(lines) + "\n"
-
-
-def base_url(settings: Settings) -> str:
-    """Where this machine reaches the server."""
-    address = ip_address(settings.host)
-    if address.is_unspecified:
-        address = ip_address("127.0.0.1" if address.version == 4 else "::1")
-    host = f"[{address}]" if address.version == 6 else str(address)
-    return f"http://{host}:{settings.port}{settings.mount_prefix}"
 
 
 def try_it(settings: Settings, url: str, graph_id: str) -> str:

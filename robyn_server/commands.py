@@ -15,7 +15,7 @@ from robyn_server import __version__, environment, garbage, runtime
 from robyn_server.app import Project, open_application, surfaces
 from robyn_server.auth.sealing import KEY_FILE, Sealer
 from robyn_server.auth.tickets import StreamTickets
-from robyn_server.banner import banner, base_url
+from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.graphs.config_file import read_config_file
@@ -54,7 +54,7 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
     # Held until this process ends, by whatever end.
     hold_data_dir(settings.data_dir)
     # An agent may search the collections of its own server, if the operator names no other.
-    environment.provide({"RAG_API_URL": base_url(settings)})
+    environment.provide({"RAG_API_URL": settings.own_url})
     prepared = prepare(settings)
 
     def is_ready() -> None:
@@ -231,7 +231,7 @@ def announce(settings: Settings, graph_ids: tuple[str, ...]) -> None:
     if settings.database_uri is not None:
         storage += ", events in Redis" if is_shared(settings) else ", events in this process: one server only"
     if settings.log_format == "json":
-        logger.info("Ready", extra={"address": base_url(settings), "graphs": graph_ids, "storage": storage})
+        logger.info("Ready", extra={"address": settings.own_url, "graphs": graph_ids, "storage": storage})
         return
     sys.stdout.write(banner(settings, graph_ids, storage))
     sys.stdout.flush()

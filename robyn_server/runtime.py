@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from robyn_server.auth.interfaces import Auth
 from robyn_server.auth.opening import open_auth
-from robyn_server.auth.sealing import Sealer
+from robyn_server.auth.sealing import STREAM_TICKETS, Sealer
+from robyn_server.auth.tickets import StreamTickets
 from robyn_server.engine import Engine
 from robyn_server.engine.hooks import RunHooks
 from robyn_server.engine.parts import Parts
@@ -220,6 +221,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         graphs=prepared.graphs,
         auth=prepared.auth,
         sealer=Sealer.from_settings(settings),
+        tickets=StreamTickets(Sealer.from_settings(settings, STREAM_TICKETS)),
         hooks=RunHooks([metrics]),
         config_file=prepared.config_file.raw,
         webhook_policy=prepared.webhook_policy,

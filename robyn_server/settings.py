@@ -56,6 +56,7 @@ class Settings:
     service_keys: tuple[str, ...] = field(default=(), repr=False)
     api_keys: tuple[tuple[str, str, bool], ...] = field(default=(), repr=False)
     """(sha256 of a key in hex, whose it is, whether that is an administrator)"""
+    admin_user_ids: tuple[str, ...] = ()
     allow_query_token: bool = False
     secret_key: str | None = field(default=None, repr=False)
     secret_config_keys: tuple[str, ...] = ()
@@ -104,6 +105,15 @@ class Settings:
     no_worker: bool = False
     worker_port: int | None = None
 
+    @property
+    def own_url(self) -> str:
+        """Where this machine reaches the server."""
+        address = ip_address(self.host)
+        if address.is_unspecified:
+            address = ip_address("127.0.0.1" if address.version == 4 else "::1")
+        host = f"[{address}]" if address.version == 6 else str(address)
+        return f"http://{host}:{self.port}{self.mount_prefix}"
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -128,6 +138,7 @@ VARIABLES = (
     Variable("supabase_jwt_secret", ("SUPABASE_JWT_SECRET",), text),
     Variable("service_keys", ("SERVICE_KEYS",), words),
     Variable("api_keys", ("API_KEYS",), api_keys),
+    Variable("admin_user_ids", ("ADMIN_USER_IDS",), words),
     Variable("allow_query_token", ("ALLOW_QUERY_TOKEN",), boolean),
     Variable("secret_key", ("SECRET_KEY",), text),
     Variable("secret_config_keys", ("SECRET_CONFIG_KEYS",), words),

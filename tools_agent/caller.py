@@ -7,10 +7,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`identity` is "" and `token` None for a server without sign-in."""
+    """`identity` is "" and `token` None for a server without sign-in. `ticket` is good for reading collections, on the
+    server at `ticket_url` only."""
 
     identity: str
     token: str | None = field(repr=False)
+    ticket: str | None = field(default=None, repr=False)
+    ticket_url: str = ""
 
 
 def caller_from(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> Caller:
@@ -20,7 +23,8 @@ def caller_from(configurable: Mapping[str, Any], metadata: Mapping[str, Any]) ->
         configurable.get("langgraph_auth_user_id") or _of(user, "identity") or metadata.get("owner") or ""
     )
     token = _of(user, "token") or configurable.get("x-supabase-access-token") or None
-    return Caller(str(identity), token)
+    access = configurable.get("collections_access") or {}
+    return Caller(str(identity), token, _of(access, "ticket"), str(_of(access, "url") or ""))
 
 
 def _of(user: object, name: str) -> Any:

@@ -36,7 +36,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "openai": Provider("OPENAI_API_KEY", "gpt-4o", "langchain_openai", "langchain-openai", "ChatOpenAI"),
     "anthropic": Provider(
         "ANTHROPIC_API_KEY",
-        "claude-sonnet-4-0",
+        "claude-sonnet-4-6",
         "langchain_anthropic",
         "langchain-anthropic",
         "ChatAnthropic",

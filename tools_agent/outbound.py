@@ -36,6 +36,10 @@ class Outbound:
         """Whether the caller's own token may be sent to this address."""
         return _listed(url, self.token_hosts)
 
+    def is_same_server(self, url: str, other: str) -> bool:
+        """Whether two addresses are of one host and port."""
+        return _host_and_port(url) == _host_and_port(other) != ""
+
     async def check(self, url: str) -> None:
         """Raises `AddressRefused`. Requests are guarded whether or not somebody asked before; this says it early."""
         if _listed(url, self.allowed):

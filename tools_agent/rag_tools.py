@@ -37,10 +37,11 @@ async def rag_toolbox(settings: RagConfig | None, caller: Caller, outbound: Outb
     if settings is None or not settings.rag_url or not settings.collections:
         return Toolbox()
     url = settings.rag_url.rstrip("/")
-    refusal = _refusal(url, caller, outbound)
-    if refusal or caller.token is None:
+    try:
+        credentials = _credentials(url, caller, outbound)
+    except _NotThere as refusal:
         return Toolbox(missing=(f"The document collections cannot be searched: {refusal}",))
-    server = _Collections(url, caller.token, outbound)
+    server = _Collections(url, credentials, outbound)
     found = await asyncio.gather(
         *(server.tool(collection) for collection in dict.fromkeys(settings.collections)),
         return_exceptions=True,
@@ -58,18 +59,23 @@ async def rag_toolbox(settings: RagConfig | None, caller: Caller, outbound: Outb
     return Toolbox(tuple(tools), tuple(missing))
 
 
-def _refusal(url: str, caller: Caller, outbound: Outbound) -> str | None:
+def _credentials(url: str, caller: Caller, outbound: Outbound) -> dict[str, Any]:
+    """What a request says of its caller, as options of a client; nothing where nobody signs in. Raises `_NotThere`."""
+    if caller.ticket and outbound.is_same_server(url, caller.ticket_url):
+        return {"params": {"ticket": caller.ticket}}
     if caller.token is None:
-        return "that needs a signed-in user"
+        if caller.identity:
+            raise _NotThere("that needs a user with a token")
+        return {}
     if not outbound.may_have_token(url):
-        return "their host is not in TOKEN_FORWARD_HOSTS, so it is not given the user's token"
-    return None
+        raise _NotThere("their host is not in TOKEN_FORWARD_HOSTS, so it is not given the user's token")
+    return {"headers": {"Authorization": f"Bearer {caller.token}"}}
 
 
 class _Collections:
-    def __init__(self, url: str, token: str, outbound: Outbound) -> None:
+    def __init__(self, url: str, credentials: dict[str, Any], outbound: Outbound) -> None:
         self._url = url
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._credentials = credentials
         self._outbound = outbound
 
     async def tool(self, collection: UUID) -> BaseTool:
@@ -106,7 +112,7 @@ class _Collections:
 
     async def _asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
-            async with self._outbound.client(timeout=SECONDS, headers=self._headers) as client:
+            async with self._outbound.client(timeout=SECONDS, **self._credentials) as client:
                 response = await client.request(method, self._url + path, json=body)
                 response.raise_for_status()
                 return response.json()

@@ -1,7 +1,7 @@
 """Keys of machines, in `X-Api-Key`: who holds one acts as the user it was made for."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from robyn_server.auth.interfaces import Credentials, Resource
 from robyn_server.auth.owner_rules import owner_rule
@@ -16,10 +16,11 @@ UNKNOWN_KEY = "Authentication error: unknown API key"
 
 
 class ApiKeys:
-    """`keys` are (sha256 of the key in hex, user, administrator): the keys themselves are not known here."""
+    """`keys` are (sha256 of the key in hex, user, administrator): the keys themselves are not known here. `admins` are
+    users whose keys are all an administrator's."""
 
-    def __init__(self, keys: Iterable[tuple[str, str, bool]]) -> None:
-        self._owners = {digest: (user, admin) for digest, user, admin in keys}
+    def __init__(self, keys: Iterable[tuple[str, str, bool]], admins: Collection[str] = ()) -> None:
+        self._owners = {digest: (user, admin or user in admins) for digest, user, admin in keys}
 
     def caller(self, headers: Mapping[str, str]) -> Caller | None:
         """Whose key the request brings, None when it brings none or nobody has one. Raises `Unauthenticated` for an
@@ -40,7 +41,7 @@ class ApiKeyAuth:
     mode = "apikey"
 
     def __init__(self, settings: Settings) -> None:
-        self._keys = ApiKeys(settings.api_keys)
+        self._keys = ApiKeys(settings.api_keys, settings.admin_user_ids)
         self._service_keys = ServiceKeys(settings.service_keys)
 
     async def authenticate(self, credentials: Credentials) -> Caller:

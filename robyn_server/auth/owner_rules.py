@@ -3,12 +3,7 @@
 The owner stands in `metadata.owner`. It is stamped when something is created and again whenever its metadata
 change, so no request can give a thing away or take one.
 
-`authorize("store", action, value)` reads `value["namespace"]`, whose first label is the owner's id:
-
-    put, delete              another first label (or none): `Forbidden`
-    get                      another first label (or none): `NOTHING`; the item looks absent
-    search, list_namespaces  another first label: `NOTHING`; the answer looks empty
-                             no prefix, or a leading "*": `value["namespace"]` becomes the caller's own
+Of the store everything is allowed: the store itself shows everybody his own items only, in graphs as well.
 """
 
 from collections.abc import Mapping
@@ -16,7 +11,14 @@ from typing import Any
 
 from robyn_server.auth.interfaces import Resource
 from robyn_server.errors import Forbidden
-from robyn_server.resources.metadata_filter import EVERYTHING, NOTHING, MetadataFilter
+from robyn_server.resources.metadata_filter import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Equals,
+    MetadataFilter,
+    Passes,
+)
 from robyn_server.resources.types import JsonObject
 
 CRUD = frozenset({"create", "read", "update", "delete", "search"})
@@ -28,18 +30,26 @@ ACTIONS: Mapping[str, frozenset[str]] = {
 }
 
 
+def _has_no_owner(metadata: Mapping[str, Any]) -> bool:
+    return "owner" not in metadata
+
+
+SYSTEM = AllOf((Equals("created_by", "system"), Passes(_has_no_owner)))
+"""A user may write `created_by: system` into his own assistant; it then has an owner and stays his."""
+
+
 def owner_rule(identity: str, resource: Resource, action: str, value: JsonObject) -> MetadataFilter:
     """What `identity` may touch; stamps `value`. Raises `Forbidden`, also for what is not in `ACTIONS`."""
     if not identity or action not in ACTIONS.get(resource, frozenset()):
         raise Forbidden()
     if resource == "store":
-        return _store_rule(identity, action, value)
+        return EVERYTHING
     if action in ("create", "create_run"):
         _stamp(value, identity)
     elif action == "update" and isinstance(value.get("metadata"), dict):
         _stamp(value, identity)
     if resource == "assistants" and action in ("read", "search"):
-        return MetadataFilter({}, lambda row: row.get("owner") == identity or _is_system(row))
+        return MetadataFilter({}, AnyOf((Equals("owner", identity), SYSTEM)))
     return MetadataFilter({"owner": identity})
 
 
@@ -48,24 +58,3 @@ def _stamp(value: JsonObject, identity: str) -> None:
     if not isinstance(metadata, dict):
         metadata = value["metadata"] = {}
     metadata["owner"] = identity
-
-
-def _is_system(metadata: Mapping[str, Any]) -> bool:
-    # A user may write `created_by: system` into his own assistant; it then has an owner and stays his.
-    return metadata.get("created_by") == "system" and "owner" not in metadata
-
-
-def _store_rule(identity: str, action: str, value: JsonObject) -> MetadataFilter:
-    namespace = tuple(value.get("namespace") or ())
-    if action in ("search", "list_namespaces"):
-        if not namespace:
-            value["namespace"] = (identity,)
-            return EVERYTHING
-        if action == "list_namespaces" and namespace[0] == "*":
-            value["namespace"] = (identity, *namespace[1:])
-            return EVERYTHING
-    if namespace[:1] == (identity,):
-        return EVERYTHING
-    if action in ("put", "delete"):
-        raise Forbidden("This namespace belongs to somebody else")
-    return NOTHING

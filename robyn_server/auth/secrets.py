@@ -9,7 +9,19 @@ from typing import Any
 
 from robyn_server.resources.types import Json, JsonObject
 
-SECRET_NAMES = frozenset({"apiKeys", "custom_api_key", "supabaseAccessToken", "x-supabase-access-token"})
+MIRRORED = ("configurable", "context")
+COLLECTIONS_ACCESS = "collections_access"
+"""What the server gives a run to read its caller's collections with: `{"url", "ticket"}`."""
+
+SECRET_NAMES = frozenset(
+    {"apiKeys", "custom_api_key", "supabaseAccessToken", "x-supabase-access-token", COLLECTIONS_ACCESS}
+)
+
+MASK = "********"
+"""What clients read in place of an assistant's secret; sent back, it stands for that secret."""
+
+NOT_GIVEN: Any = object()
+"""No secret at all."""
 
 
 def is_secret_name(name: str, extra_names: Collection[str] = ()) -> bool:
@@ -36,12 +48,45 @@ def take_secrets(body: JsonObject, extra_names: Collection[str] = ()) -> tuple[J
 
 
 def merged(below: JsonObject, above: JsonObject) -> JsonObject:
-    """The secrets of two sources, name by name; those `above` win. What is no place (the caller's `token`) is kept."""
+    """The secrets of two sources, name by name; those `above` win, in whichever of configurable and context they stand,
+    and their masks stand for those `below`. What is no place (the caller's `token`) is kept."""
+    known = {name: value for place in _places(below) for name, value in below[place].items()}
+    given = {
+        place: {
+            name: whole
+            for name, value in above[place].items()
+            if (whole := unmasked(value, known.get(name, NOT_GIVEN))) is not NOT_GIVEN
+        }
+        for place in _places(above)
+    }
+    named = {name for place in MIRRORED for name in given.get(place, ())}
     whole = {**below, **above}
-    for place in below.keys() & above.keys():
-        if isinstance(below[place], Mapping) and isinstance(above[place], Mapping):
-            whole[place] = {**below[place], **above[place]}
+    for place in {*_places(below), *given}:
+        kept = {
+            name: value
+            for name, value in below.get(place, {}).items()
+            if not (place in MIRRORED and name in named)
+        }
+        whole[place] = {**kept, **given.get(place, {})}
     return whole
+
+
+def unmasked(value: Json, kept: Json) -> Json:
+    """A secret as a client sends it, with what is kept in place of masks; NOT_GIVEN when there is nothing else."""
+    if isinstance(value, str) and value == MASK:
+        return kept
+    if not isinstance(value, Mapping):
+        return value
+    parts = {
+        name: unmasked(part, kept.get(name, NOT_GIVEN) if isinstance(kept, Mapping) else NOT_GIVEN)
+        for name, part in value.items()
+    }
+    given = {name: part for name, part in parts.items() if part is not NOT_GIVEN}
+    return given if given or not value else NOT_GIVEN
+
+
+def _places(secrets: JsonObject) -> list[str]:
+    return [place for place, values in secrets.items() if isinstance(values, Mapping)]
 
 
 def put_back(configurable: JsonObject, context: Json, secrets: Mapping[str, Any]) -> tuple[JsonObject, Json]:

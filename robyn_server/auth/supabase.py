@@ -72,7 +72,8 @@ class SupabaseAuth:
         self._check = TokenCheck(secret, self._keys, issuer)
         self._look_up = UserLookUp(url, settings.supabase_key) if url and settings.supabase_key else None
         self._service_keys = ServiceKeys(settings.service_keys)
-        self._api_keys = ApiKeys(settings.api_keys)
+        self._api_keys = ApiKeys(settings.api_keys, settings.admin_user_ids)
+        self._admins = frozenset(settings.admin_user_ids)
         self._recent: Recent[_Known] = Recent(MOST_REMEMBERED)
 
     async def authenticate(self, credentials: Credentials) -> Caller:
@@ -113,8 +114,10 @@ class SupabaseAuth:
     async def _verify(self, token: str) -> tuple[_Known, float]:
         claims = await self._check.claims(token)
         if claims is not None:
-            return _Known.of(user_from_claims(claims)), min(claims["exp"], time.time() + CHECKED_FOR)
+            return _Known.of(user_from_claims(claims, self._admins)), min(
+                claims["exp"], time.time() + CHECKED_FOR
+            )
         if self._look_up is None:
             raise Unauthenticated("Authentication error: this kind of token cannot be checked here")
         found = await self._look_up.user(token)
-        return _Known.of(user_from_look_up(found)), time.time() + LOOKED_UP_FOR
+        return _Known.of(user_from_look_up(found, self._admins)), time.time() + LOOKED_UP_FOR

@@ -15,6 +15,8 @@ from robyn_server.resources.caller import Caller
 from robyn_server.resources.ids import canonical_id
 
 LIFETIME = timedelta(seconds=300)
+COLLECTIONS = "collections:read"
+"""The resource that a run may read for its caller: the collections, and what a search in them finds."""
 BAD_TICKET = "Authentication error: the ticket is not valid here or its time is over"
 
 
@@ -24,12 +26,12 @@ class StreamTickets:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def issue(self, caller: Caller, resource: str, now: datetime) -> str:
+    def issue(self, caller: Caller, resource: str, now: datetime, lifetime: timedelta = LIFETIME) -> str:
         """A ticket for `resource`, e.g. `thread:<id>`. Whether the caller may see it is asked when it is used."""
         said = {
             "caller": caller.to_json(),
             "resource": canonical_resource(resource),
-            "until": (now + LIFETIME).timestamp(),
+            "until": (now + lifetime).timestamp(),
         }
         return base64.urlsafe_b64encode(self._sealer.seal(orjson.dumps(said))).rstrip(b"=").decode()
 

@@ -6,6 +6,7 @@ from typing import cast
 from langchain_core.runnables import RunnableConfig
 
 from robyn_server.engine.access import Access
+from robyn_server.engine.assistant_secrets import AssistantSecrets
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import BOTH_GIVEN
 from robyn_server.engine.threads import Threads
@@ -34,13 +35,14 @@ def check_graph(graphs: Graphs, graph_id: str) -> None:
 
 
 class Assistants:
-    """Assistants as one caller may see and change them."""
+    """Assistants as one caller may see and change them, with masks in place of the secrets in their configuration."""
 
     def __init__(self, parts: Parts, access: Access) -> None:
         self._parts = parts
         self._graphs = parts.graphs
         self._rows = parts.storage.assistants
         self._access = access
+        self._secrets = AssistantSecrets(parts.sealer, parts.settings.secret_config_keys)
 
     async def create(
         self,
@@ -71,33 +73,33 @@ class Assistants:
             "description": description,
         }
         visible = await self._access.check("assistants", "create", asked)
-        new = NewAssistant(**{key: value for key, value in asked.items() if key != "if_exists"})
+        del asked["if_exists"]
+        new = NewAssistant(**self._secrets.sealed(asked))
         created = await self._rows.create(new)
         if created is None and if_exists == "do_nothing":
             created = await self._rows.get(new.assistant_id, visible)
         if created is None:
             raise Conflict(f"Assistant {new.assistant_id} already exists")
-        return created
+        return self._secrets.shown(created)
 
     async def get(self, assistant_id: str) -> Assistant:
         """Raises `NotFound`."""
-        found = await self._readable(assistant_id)
-        if found is None:
-            raise NotFound
-        return found
+        return self._secrets.shown(await self._existing(assistant_id))
 
     async def find(self, reference: str) -> Assistant | None:
-        """The assistant that an assistant id or graph id stands for, None when there is none for this caller."""
+        """The assistant that an assistant id or graph id stands for, None when there is none for this caller. Its
+        secrets are sealed."""
         if reference in self._graphs.ids():
             return await self._rows.get(system_assistant_id(reference))
         assistant_id = canonical_id(reference)
         return None if assistant_id is None else await self._readable(assistant_id)
 
     async def resolve(self, reference: str) -> Assistant:
-        """The assistant a run names. Raises `Unprocessable` for a word that is no graph, `NotFound` for an id."""
+        """The assistant a run names, with its secrets. Raises `Unprocessable` for a word that is no graph, `NotFound`
+        for an id, `Conflict` for secrets that cannot be opened."""
         found = await self.find(reference)
         if found is not None:
-            return found
+            return self._secrets.opened(found)
         if canonical_id(reference) is None:
             raise Unprocessable(
                 f"Invalid assistant: '{reference}'. Must be either:\n- A valid assistant UUID, or\n"
@@ -133,12 +135,13 @@ class Assistants:
         }
         asked = {"assistant_id": assistant_id, **change}
         visible = await self._access.check("assistants", "update", asked)
+        sealed = self._secrets.sealed(asked, await self._rows.get(assistant_id, visible))
         updated = await self._rows.update(
-            assistant_id, AssistantChange(**{key: asked[key] for key in change}), visible
+            assistant_id, AssistantChange(**{key: sealed[key] for key in change}), visible
         )
         if updated is None:
             raise NotFound(f"Assistant {assistant_id} not found")
-        return updated
+        return self._secrets.shown(updated)
 
     async def delete(self, assistant_id: str, *, delete_threads: bool = False) -> None:
         """Delete it with its versions and crons, stop its runs, and with `delete_threads` delete the threads whose
@@ -154,7 +157,8 @@ class Assistants:
 
     async def search(self, query: AssistantSearch) -> Page[Assistant]:
         """Raises `NotFound` for a graph that is not served."""
-        return await self._rows.search(await self._allowed(query))
+        page = await self._rows.search(await self._allowed(query))
+        return replace(page, items=tuple(self._secrets.shown(found) for found in page.items))
 
     async def count(self, query: AssistantSearch) -> int:
         """How many match, whatever the paging."""
@@ -169,7 +173,7 @@ class Assistants:
             found = await self._rows.versions(assistant_id, metadata or {}, limit, offset)
         if not found:
             raise NotFound(f"Assistant {assistant_id} not found")
-        return found
+        return [self._secrets.shown(version) for version in found]
 
     async def set_latest(self, assistant_id: str, version: int | None) -> Assistant:
         """Go back (or forth) to a version, without making a new one. Raises `NotFound`."""
@@ -180,7 +184,7 @@ class Assistants:
         latest = None if version is None else await self._rows.set_latest(assistant_id, version, visible)
         if latest is None:
             raise NotFound(f"Version {version} not found for assistant {assistant_id}")
-        return latest
+        return self._secrets.shown(latest)
 
     async def graph(self, reference: str, *, xray: bool | int = False) -> JsonObject:
         """`{"nodes", "edges"}`; the one read that also takes a graph id. Raises `NotFound`, `Unprocessable`."""
@@ -188,11 +192,11 @@ class Assistants:
         if found is None:
             raise Unprocessable(INVALID_ID) if canonical_id(reference) is None else NotFound()
         check_graph(self._graphs, found.graph_id)
-        return await self._graphs.drawing(found.graph_id, _runnable_config(found), xray)
+        return await self._graphs.drawing(found.graph_id, _runnable_config(self._secrets.opened(found)), xray)
 
     async def schemas(self, assistant_id: str) -> JsonObject:
         """JSON schemas of the graph's input, output, state, config and context. Raises `NotFound`."""
-        found = await self.get(assistant_id)
+        found = self._secrets.opened(await self._existing(assistant_id))
         check_graph(self._graphs, found.graph_id)
         return await self._graphs.schemas(found.graph_id, _runnable_config(found))
 
@@ -200,7 +204,7 @@ class Assistants:
         self, assistant_id: str, *, namespace: str | None = None, recurse: bool = False
     ) -> JsonObject:
         """Namespace -> schemas. Raises `NotFound`."""
-        found = await self.get(assistant_id)
+        found = self._secrets.opened(await self._existing(assistant_id))
         check_graph(self._graphs, found.graph_id)
         return await self._graphs.subgraphs(found.graph_id, _runnable_config(found), namespace, recurse)
 
@@ -217,6 +221,12 @@ class Assistants:
                 )
             elif found.name != name or (description is not None and found.description != description):
                 await self._rows.update(assistant_id, AssistantChange(name=name, description=description))
+
+    async def _existing(self, assistant_id: str) -> Assistant:
+        found = await self._readable(assistant_id)
+        if found is None:
+            raise NotFound
+        return found
 
     async def _readable(self, assistant_id: str) -> Assistant | None:
         visible = await self._access.check(

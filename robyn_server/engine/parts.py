@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from robyn_server.auth.interfaces import Auth
 from robyn_server.auth.sealing import Sealer
+from robyn_server.auth.tickets import StreamTickets
 from robyn_server.engine.hooks import RunHooks
 from robyn_server.engine.thread_locks import ThreadLocks
 from robyn_server.engine.webhook_policy import WebhookPolicy
@@ -26,6 +27,7 @@ class Parts:
     graphs: Graphs
     auth: Auth
     sealer: Sealer
+    tickets: StreamTickets
     hooks: RunHooks
     config_file: Mapping[str, Json] = field(default_factory=dict)
     webhook_policy: WebhookPolicy = field(default_factory=WebhookPolicy)

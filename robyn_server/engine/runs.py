@@ -53,7 +53,7 @@ class Runs(RunCreation):
         asked: JsonObject = {"metadata": {}} if thread_id is None else {"thread_id": thread_id}
         visible = await self._access.check("threads", "search" if thread_id is None else "read", asked)
         if asked.get("metadata"):
-            visible = MetadataFilter({**visible.equal, **asked["metadata"]}, visible.test)
+            visible = MetadataFilter({**visible.equal, **asked["metadata"]}, visible.rest)
         return await self._parts.storage.runs.of_assistant(assistant_id, thread_id, visible, MOST_LISTED)
 
     async def _visible_thread(self, thread_id: str, action: str) -> Thread:

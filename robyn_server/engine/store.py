@@ -1,26 +1,33 @@
 """Long-term memory: items under namespaces, in the store that graphs use too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 from langgraph.store.base import NOT_PROVIDED, Item, SearchItem
 
 from robyn_server.engine.access import Access
+from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.errors import Forbidden, InvalidRequest, NotSupported
+from robyn_server.resources.ids import canonical_id
 from robyn_server.resources.metadata_filter import NOTHING
 from robyn_server.resources.types import JsonObject
 
 DEFAULT_LIMIT = 10
 
 
+FOREIGN = "This namespace belongs to somebody else"
+
+
 class Store:
-    """The store as one caller may use it. The authorizer may rewrite the namespace of any call; one that answers
-    with "nothing" makes the namespace look empty and refuses writes."""
+    """The store as one caller may use it: where items have owners, his own, whatever their namespaces are called; a
+    namespace that begins with another user's id looks empty and refuses writes. The authorizer may rewrite the
+    namespace of any call; one that answers with "nothing" makes it look empty and refuses writes too."""
 
     def __init__(self, parts: Parts, access: Access) -> None:
-        self._store = parts.storage.store
+        self._parts = parts
+        self._store = parts.storage.store_of(access.store_owner)
         self._access = access
 
     async def put(
@@ -36,6 +43,7 @@ class Store:
         asked: JsonObject = {"namespace": tuple(namespace), "key": key, "value": value, "index": index}
         if await self._access.check("store", "put", asked) is NOTHING:
             raise Forbidden
+        await self._refuse_foreign(asked["namespace"])
         with _refusals():
             await self._store.aput(
                 tuple(asked["namespace"]),
@@ -58,6 +66,7 @@ class Store:
         asked: JsonObject = {"namespace": tuple(namespace), "key": key}
         if await self._access.check("store", "delete", asked) is NOTHING:
             raise Forbidden
+        await self._refuse_foreign(asked["namespace"])
         with _refusals():
             await self._store.adelete(tuple(asked["namespace"]), asked["key"])
 
@@ -121,6 +130,18 @@ class Store:
                 offset=max(asked["offset"], 0),
             )
 
+    async def _refuse_foreign(self, namespace: Sequence[str]) -> None:
+        """Users' ids are UUIDs mostly. The store refuses those that it knows; here all are, or the answer would tell
+        which of them are users'. Not those of the caller's own assistants and threads, by which graphs file things."""
+        owner, label = self._access.store_owner, namespace[0] if namespace else ""
+        if owner is None or label == owner or canonical_id(label) is None:
+            return
+        if await Assistants(self._parts, self._access).find(label) is not None:
+            return
+        visible = await self._access.check("threads", "read", {"thread_id": label})
+        if await self._parts.storage.threads.get(label, visible) is None:
+            raise Forbidden(FOREIGN)
+
 
 @contextmanager
 def _refusals() -> Iterator[None]:
@@ -128,6 +149,8 @@ def _refusals() -> Iterator[None]:
     store may be unable to do some of it."""
     try:
         yield
+    except PermissionError as error:
+        raise Forbidden(FOREIGN) from error
     except ValueError as error:
         raise InvalidRequest(str(error)) from error
     except NotImplementedError as error:

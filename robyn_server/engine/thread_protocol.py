@@ -13,7 +13,7 @@ import orjson
 from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.runs import Runs
-from robyn_server.errors import NotFound, Unprocessable
+from robyn_server.errors import Unprocessable
 from robyn_server.events.interfaces import LogGap
 from robyn_server.resources.clock import now
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
@@ -117,14 +117,11 @@ class ThreadProtocol:
 
     async def events(self, thread_id: str, subscription: Subscription) -> AsyncIterator[bytes]:
         """SSE bytes of all runs of the thread: those that are kept, then those to come, for ever. A thread that does
-        not exist is silent until it does; a malformed id ends at once. Raises `NotFound` for a foreign thread."""
+        not exist is silent until it does, somebody else's for ever; a malformed id ends at once."""
         canonical = canonical_id(thread_id)
         if canonical is None:
             return _nothing()
-        visible = await self._visible(canonical)
-        reader = _Reader(self._parts, canonical, visible)
-        await reader.check_visible()
-        return reader.frames(subscription)
+        return _Reader(self._parts, canonical, await self._visible(canonical)).frames(subscription)
 
 
 class _Reader:
@@ -134,40 +131,52 @@ class _Reader:
         self._parts = parts
         self._thread_id = thread_id
         self._visible = visible
-        self._seen = visible.is_everything
-
-    async def check_visible(self) -> None:
-        """Raises `NotFound` when the thread is somebody else's. One that is not there yet may become so."""
-        if self._seen:
-            return
-        threads = self._parts.storage.threads
-        self._seen = await threads.get(self._thread_id, self._visible) is not None
-        if not self._seen and await threads.get(self._thread_id) is not None:
-            raise NotFound(f"Thread with ID {self._thread_id} not found")
 
     async def frames(self, subscription: Subscription) -> AsyncIterator[bytes]:
         """The stream. A reader that is too far behind gets one error frame and the end."""
         log, thread_id = self._parts.log, self._thread_id
-        active = await self._parts.storage.runs.active(thread_id)
+        waited = await self._shown()
+        active = [] if waited else await self._parts.storage.runs.active(thread_id)
         session = ProtocolSession(subscription, [run.run_id for run in active])
         place = START
         try:
-            async for batch in log.follow(thread_id, START, stored_only=True):
-                place = batch[-1].id
-                if chunk := await self._told(session, batch):
+            if not waited:
+                async for batch in log.follow(thread_id, START, stored_only=True):
+                    place = batch[-1].id
+                    if chunk := await self._told(session, batch):
+                        yield chunk
+                if not active and (chunk := await self._rebuilt(session)):
                     yield chunk
-            if not active and (chunk := await self._rebuilt(session)):
-                yield chunk
             session.go_live()
             async for batch in log.follow(thread_id, place):
                 if chunk := await self._told(session, batch):
                     yield chunk
-        except (LogGap, NotFound) as error:
-            message = GAP if isinstance(error, LogGap) else error.message
-            yield frame_of("error", orjson.dumps(failure(None, "unknown_error", message)))
+        except LogGap:
+            yield frame_of("error", orjson.dumps(failure(None, "unknown_error", GAP)))
+
+    async def _shown(self) -> bool:
+        """Wait until there is such a thread for this caller; whether that took a wait. What happens on somebody else's
+        meanwhile is passed over, so that it cannot be told from one that does not exist."""
+        log, waited = self._parts.log, False
+        while not await self._is_visible():
+            waited = True
+            try:
+                async for _ in log.follow(self._thread_id, await log.tail(self._thread_id)):
+                    if await self._is_visible():
+                        break
+                else:
+                    # The log is closed.
+                    break
+            except LogGap:
+                continue
+        return waited
+
+    async def _is_visible(self) -> bool:
+        if self._visible.is_everything:
+            return True
+        return await self._parts.storage.threads.get(self._thread_id, self._visible) is not None
 
     async def _told(self, session: ProtocolSession, batch: list[RunEvent]) -> bytes:
-        await self.check_visible()
         chunks = []
         for entry in batch:
             if session.asks_for_facts(entry):

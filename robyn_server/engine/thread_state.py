@@ -151,7 +151,7 @@ class ThreadStates:
             graph_id,
             config,
             checkpointer=storage.checkpoints.saver(),
-            store=storage.store,
+            store=storage.store_of(self._access.store_owner),
             purpose=purpose,
         ) as graph:
             yield graph

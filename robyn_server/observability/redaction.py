@@ -11,6 +11,7 @@ SECRET_NAMES = frozenset(
         "custom_api_key",
         "supabaseAccessToken",
         "x-supabase-access-token",
+        "collections_access",
         "authorization",
         "x-api-key",
     }

@@ -7,11 +7,11 @@ in the words of `langgraph_sdk.Auth`: `{"k": v}`, `{"k": {"$eq": v}}`, `{"k": {"
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from robyn_server.resources.types import Json, JsonObject
 
-Test = Callable[[Mapping[str, Any]], bool]
+Test: TypeAlias = Callable[[Mapping[str, Any]], bool]
 
 
 def contains(whole: Json, part: Json) -> bool:
@@ -20,29 +20,90 @@ def contains(whole: Json, part: Json) -> bool:
         return isinstance(whole, Mapping) and all(
             key in whole and contains(whole[key], value) for key, value in part.items()
         )
-    return bool(whole == part) and isinstance(whole, bool) == isinstance(part, bool)
+    return _same(whole, part)
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """One key has a value, as containment takes it."""
+
+    key: str
+    value: Json
+
+    def allows(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a row with this metadata passes."""
+        return self.key in metadata and contains(metadata[self.key], self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """One key has a list with this member."""
+
+    key: str
+    member: Json
+
+    def allows(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a row with this metadata passes."""
+        found = metadata.get(self.key)
+        return isinstance(found, list) and any(_same(one, self.member) for one in found)
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every condition holds; none at all: everything passes."""
+
+    members: tuple["Condition", ...]
+
+    def allows(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a row with this metadata passes."""
+        return all(member.allows(metadata) for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One condition holds at least; none at all: nothing passes."""
+
+    members: tuple["Condition", ...]
+
+    def allows(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a row with this metadata passes."""
+        return any(member.allows(metadata) for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Whatever a function says: storage cannot look it up, so rows are fetched and tested."""
+
+    test: Test
+
+    def allows(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a row with this metadata passes."""
+        return self.test(metadata)
+
+
+Condition: TypeAlias = Equals | Holds | AllOf | AnyOf | Passes
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataFilter:
-    """A test on metadata. `equal` holds the plain equalities all of which must hold, so that storage can
-    answer them from an index; `test` is the rest (None: nothing more)."""
+    """A test on metadata: the plain equalities of `equal`, all of which must hold, and `rest` (None: nothing more).
+    Both are data, so that storage can answer them from an index."""
 
     equal: JsonObject
-    test: Test | None = None
+    rest: Condition | None = None
 
     def allows(self, metadata: Mapping[str, Any]) -> bool:
         """Whether a row with this metadata passes."""
-        return contains(metadata, self.equal) and (self.test is None or self.test(metadata))
+        return contains(metadata, self.equal) and (self.rest is None or self.rest.allows(metadata))
 
     @property
     def is_everything(self) -> bool:
         """Whether every row passes."""
-        return not self.equal and self.test is None
+        return not self.equal and self.rest is None
 
 
 EVERYTHING = MetadataFilter({})
-NOTHING = MetadataFilter({}, lambda _: False)
+NOTHING = MetadataFilter({}, AnyOf(()))
 
 
 class BadFilter(ValueError):
@@ -54,20 +115,18 @@ def parse_filter(spec: JsonObject | None) -> MetadataFilter:
     if not spec:
         return EVERYTHING
     equal: JsonObject = {}
-    tests: list[Test] = []
+    rest: list[Condition] = []
     for key, value in spec.items():
         if key in ("$or", "$and"):
-            tests.append(_group(key, value, depth=1))
+            rest.append(_group(key, value, depth=1))
         elif isinstance(value, Mapping):
-            tests.append(_field(key, value))
+            rest.append(_field(key, value))
         else:
             equal[key] = value
-    if not tests:
-        return MetadataFilter(equal)
-    return MetadataFilter(equal, lambda row: all(test(row) for test in tests))
+    return MetadataFilter(equal, AllOf(tuple(rest)) if rest else None)
 
 
-def _group(operator: str, members: Json, depth: int) -> Test:
+def _group(operator: str, members: Json, depth: int) -> Condition:
     if depth > 2:
         raise BadFilter(
             "Your auth handler returned a filter with too many nested operators. The maximum depth for nested"
@@ -78,41 +137,40 @@ def _group(operator: str, members: Json, depth: int) -> Test:
             f"Your auth handler returned a filter with an invalid {operator} operator. The {operator} operator must"
             " be a list of at least 2 filter objects. Check the filter returned by your auth handler."
         )
-    tests = [_member(member, depth) for member in members]
-    if operator == "$or":
-        return lambda row: any(test(row) for test in tests)
-    return lambda row: all(test(row) for test in tests)
+    found = tuple(_member(member, depth) for member in members)
+    return AnyOf(found) if operator == "$or" else AllOf(found)
 
 
-def _member(spec: Json, depth: int) -> Test:
+def _member(spec: Json, depth: int) -> Condition:
     if not isinstance(spec, Mapping):
         raise BadFilter("A member of $or or $and must be an object")
-    tests: list[Test] = []
+    found: list[Condition] = []
     for key, value in spec.items():
         if key in ("$or", "$and"):
-            tests.append(_group(key, value, depth + 1))
+            found.append(_group(key, value, depth + 1))
         elif isinstance(value, Mapping):
-            tests.append(_field(key, value))
+            found.append(_field(key, value))
         else:
-            tests.append(_equality(key, value))
-    return lambda row: all(test(row) for test in tests)
+            found.append(Equals(key, value))
+    return AllOf(tuple(found))
 
 
-def _equality(key: str, value: Json) -> Test:
-    return lambda row: key in row and contains(row[key], value)
-
-
-def _field(key: str, condition: Mapping[str, Any]) -> Test:
-    tests: list[Test] = []
+def _field(key: str, condition: Mapping[str, Any]) -> Condition:
+    found: list[Condition] = []
     for operator, operand in condition.items():
         if operator == "$eq":
-            tests.append(_equality(key, operand))
+            found.append(Equals(key, operand))
         elif operator == "$contains":
             wanted = operand if isinstance(operand, list) else [operand]
-            tests.append(_holds_all(key, wanted))
+            # Of no members at all any list has all.
+            found += [Holds(key, member) for member in wanted] or [Passes(_is_list(key))]
         # An unknown operator lets everything through, as it does on the reference.
-    return lambda row: all(test(row) for test in tests)
+    return AllOf(tuple(found))
 
 
-def _holds_all(key: str, wanted: list[Any]) -> Test:
-    return lambda row: isinstance(row.get(key), list) and all(value in row[key] for value in wanted)
+def _is_list(key: str) -> Test:
+    return lambda metadata: isinstance(metadata.get(key), list)
+
+
+def _same(one: Json, other: Json) -> bool:
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -75,7 +75,10 @@ class ThreadRows(Protocol):
     async def create(self, new: NewThread) -> Thread | None:
         """The new thread, None when the id is taken."""
 
-    async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None: ...
+    async def get(
+        self, thread_id: str, visible: MetadataFilter = EVERYTHING, *, leaving: bool = False
+    ) -> Thread | None:
+        """The thread; one that is being deleted only with `leaving`. Searches and counts never see such."""
 
     async def patch(
         self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING
@@ -323,6 +326,10 @@ class Storage(Protocol):
     @property
     def shared(self) -> bool:
         """Whether other servers may work on the same data."""
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """The store as this user may use it: his own items, whatever their namespaces are called. Writes raise
+        `PermissionError` where a namespace begins with another user's id. None: all of it."""
 
     async def sweep_store(self) -> int:
         """Delete the store's items whose time to live is over; how many."""

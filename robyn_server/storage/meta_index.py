@@ -1,8 +1,8 @@
 """The side table that answers metadata containment.
 
 It holds every leaf of an object's metadata, that is every scalar and every list, under its dotted path (a dot
-inside a key is written `\\.`). Empty objects are not in it, and long leaves and paths not whole: they are told
-apart by testing the metadata itself.
+inside a key is written `\\.`), and the plain members of the lists at its top under `<key>.\\*`. Empty objects are not
+in it, and long leaves and paths not whole: they are told apart by testing the metadata itself.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,37 @@ def leaves(metadata: JsonObject) -> list[tuple[str, str]]:
     return list(dict.fromkeys(_leaves(None, metadata)))
 
 
+def is_member(value: Json) -> bool:
+    """Whether a list is found by this member: texts, flags, null and whole numbers, spelled in one way only."""
+    value = _plain(value)
+    return value is None or isinstance(value, str) or (isinstance(value, int) and abs(value) < 2**53)
+
+
+def member_leaf(key: str, member: Json) -> tuple[str, str]:
+    """`(path, value)` of one member of the list under a key at the top."""
+    return f"{_step(key)}.\\*"[:LONGEST], spelling(member)[:LONGEST]
+
+
+def entries(metadata: JsonObject) -> list[tuple[str, str]]:
+    """All that the index holds of an object: its leaves, and the members of its lists."""
+    members = (
+        member_leaf(key, member)
+        for key, value in metadata.items()
+        if isinstance(value, list)
+        for member in value
+        if is_member(member)
+    )
+    return list(dict.fromkeys((*_leaves(None, metadata), *members)))
+
+
+def _step(key: str) -> str:
+    return str(key).replace("\\", "\\\\").replace(".", "\\.").replace("\0", "\\0")
+
+
 def _leaves(prefix: str | None, value: Json) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, member in value.items():
-            step = str(key).replace("\\", "\\\\").replace(".", "\\.").replace("\0", "\\0")
+            step = _step(key)
             yield from _leaves(step if prefix is None else f"{prefix}.{step}", member)
     else:
         yield (prefix or "")[:LONGEST], spelling(value)[:LONGEST]
@@ -56,7 +83,7 @@ def write_index(
     deleted rows."""
     if not new:
         yield "DELETE FROM meta_index WHERE kind = ? AND id = ?", (kind, object_id)
-    found = leaves(metadata)
+    found = entries(metadata)
     # In portions: SQLite allows 999 parameters in old builds.
     for start in range(0, len(found), 200):
         portion = found[start : start + 200]

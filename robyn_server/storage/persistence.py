@@ -12,6 +12,7 @@ from robyn_server.storage.checkpoints_custom import CustomCheckpoints, open_cust
 from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.named_object import Named, open_named
 from robyn_server.storage.store import SqlStore, StoreOptions
+from robyn_server.storage.store_fence import FencedStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,13 @@ async def custom_store(wished: Persistence, opened: AsyncExitStack) -> BaseStore
         # LangGraph's base reads it in `aput` and `aget`; it declares it for the class only.
         store.ttl_config = ttl  # type: ignore[misc]
     return store
+
+
+def store_of(store: BaseStore, owner: str | None) -> BaseStore:
+    """`Storage.store_of`. A project's store is fenced in: its users see what begins with their id."""
+    if owner is None:
+        return store
+    return store.owned_by(owner) if isinstance(store, SqlStore) else FencedStore(store, owner)
 
 
 async def sweep_store(store: BaseStore) -> int:

@@ -24,6 +24,7 @@ from robyn_server.storage.persistence import (
     custom_checkpoints,
     custom_store,
     embed_again,
+    store_of,
     sweep_store,
 )
 from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
@@ -66,6 +67,10 @@ class PostgresStorage:
         self.is_sealed = db.dialect.cipher.seals
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
         self._opened = opened
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """See `Storage`."""
+        return store_of(self.store, owner)
 
     async def sweep_store(self) -> int:
         """See `Storage`."""

@@ -11,7 +11,7 @@ from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.interfaces import pending_outcome
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.run_endings import CANCELLED, end_pending, lock_thread, request_stop
-from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, PENDING
+from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, LEAVING, PENDING
 
 BUSY_TEXT = (
     "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
@@ -67,7 +67,10 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
 def _lock_thread(dialect: Dialect, thread_id: str, visible: MetadataFilter) -> Transition[_ThreadRow]:
     # Locked before it is looked at: a statement that waits for the lock would see the runs of before its wait.
     yield from lock_thread(dialect, thread_id)
-    rows = yield f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ?", (thread_id,)
+    rows = yield (
+        f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ? AND NOT ({LEAVING})",
+        (thread_id,),
+    )
     if rows:
         busy, metadata, config = rows[0]
         row = _ThreadRow(bool(busy), dialect.read_json(metadata), dialect.read_private(config))

@@ -10,7 +10,7 @@ from robyn_server.resources.run import Run, RunSearch
 from robyn_server.resources.run_lifecycle import ACTIVE, TERMINAL, RunStatus, ThreadStatus
 from robyn_server.storage.db import Db, Row, Transition
 from robyn_server.storage.dialect import Dialect, marks
-from robyn_server.storage.thread_status import one_of
+from robyn_server.storage.thread_status import LEAVING, one_of
 
 _NAMES = (
     "run_id seq thread_id assistant_id graph_id status metadata kwargs multitask_strategy created_at"
@@ -27,6 +27,9 @@ _FLAGS = frozenset({"resumable", "temporary"})
 
 NOT_HIDDEN = "(cancel_action IS NULL OR cancel_action <> 'rollback')"
 """A run that is being rolled back is gone for whoever reads."""
+
+OF_LEAVING = f"EXISTS (SELECT 1 FROM thread WHERE thread.thread_id = run.thread_id AND {LEAVING})"
+"""A run of a thread that is being deleted is, too."""
 
 MOST_IDS = 500
 
@@ -65,7 +68,9 @@ class RunTable:
     async def get(self, run_id: str, thread_id: str | None = None) -> Run | None:
         """See `RunRows`."""
         rows = await self._db.glance(
-            lambda: _select(self._dialect, f"run_id = ? AND {NOT_HIDDEN}", (run_id,), "seq", 1)
+            lambda: _select(
+                self._dialect, f"run_id = ? AND {NOT_HIDDEN} AND NOT {OF_LEAVING}", (run_id,), "seq", 1
+            )
         )
         found = next(iter(rows), None)
         return None if found is None or thread_id not in (None, found.thread_id) else found
@@ -207,7 +212,8 @@ def _of_assistant(
     on_thread = "" if thread_id is None else " AND run.thread_id = ?"
     statement = (
         f"SELECT {columns}, {waits}, thread.metadata FROM run JOIN thread ON thread.thread_id = run.thread_id"
-        f" WHERE run.assistant_id = ?{on_thread} AND run.seq < ? AND {NOT_HIDDEN} ORDER BY run.seq DESC LIMIT ?"
+        f" WHERE run.assistant_id = ?{on_thread} AND run.seq < ? AND {NOT_HIDDEN} AND NOT ({LEAVING})"
+        " ORDER BY run.seq DESC LIMIT ?"
     )
     found: list[tuple[Run, bool]] = []
     seen: dict[str, bool] = {}

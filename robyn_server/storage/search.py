@@ -1,7 +1,7 @@
 """Every search and count: conditions, metadata containment, order and paging.
 
-What SQL can say exactly is said in SQL, so a page is a fixed number of short statements. The rest (an authorizer's
-`$or`, the `values` of a thread, an empty object inside metadata) is tested in Python over growing batches of
+What SQL can say exactly is said in SQL, so a page is a fixed number of short statements. The rest (the `values` of a
+thread, an empty object inside metadata) is tested in Python over growing batches of
 candidates, in the wanted order, until the page is full. Rows are tested in Python in either case: who may see what
 does not hang on an index alone.
 """
@@ -12,10 +12,19 @@ from typing import Any, Generic, TypeVar
 
 from robyn_server.resources.metadata_filter import MetadataFilter, contains
 from robyn_server.resources.page import Page
-from robyn_server.resources.types import Json, JsonObject
+from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
-from robyn_server.storage.meta_index import LONGEST, Kind, leaves, spelling
+from robyn_server.storage.meta_conditions import (
+    EVERYTHING,
+    Looked,
+    Needs,
+    Sizes,
+    every,
+    needs_of,
+    needs_of_part,
+)
+from robyn_server.storage.meta_index import Kind
 
 Item = TypeVar("Item")
 
@@ -27,11 +36,12 @@ DENSE = 4
 
 SMALLEST_BATCH = 100
 LARGEST_BATCH = 2000
-MOST_LEAVES = 20
-"""More metadata values than these are left to the test in Python."""
+MOST_LEAVES = 60
+"""Metadata values that are looked up; a test with more of them is left to Python."""
 
-_LEAF = "kind = ? AND path = ? AND value = ?"
-_MATCHES = f"(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE {_LEAF} LIMIT ?) few)"
+_MATCHES = (
+    "(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE kind = ? AND path = ? AND value = ? LIMIT ?) few)"
+)
 _NULLABLE = frozenset({"t.state_updated_at", "t.thread_id", "t.next_run_at", "t.end_time"})
 
 
@@ -52,6 +62,8 @@ class Wanted(Generic[Item]):
     descending: bool = True
     oldest_first: bool = False
     """How ties are broken: whichever the direction by the time of creation, or in the same direction by the id."""
+    hidden: str = ""
+    """SQL after IN: ids that nobody sees. Asked apart from the conditions, for it needs nothing but the id."""
     test: Callable[[Item], bool] | None = None
     """A condition that SQL cannot say."""
 
@@ -69,17 +81,21 @@ class Wanted(Generic[Item]):
             and (self.test is None or self.test(item))
         )
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether the statements find just what `accepts` accepts."""
-        wanted = [part for part in (self.metadata, self.visible.equal) if part]
-        return (
-            self.test is None
-            and self.visible.test is None
-            and all(_is_indexed(member) for part in wanted for member in part.values())
-            and all(len(path) < LONGEST for part in wanted for path, _ in leaves(part))
-            and sum(len(leaves(part)) for part in wanted) <= MOST_LEAVES
+    def looked(self) -> Looked:
+        """What the index can say of the metadata."""
+        asked = (
+            needs_of_part(self.kind, self.metadata),
+            needs_of_part(self.kind, self.visible.equal),
+            needs_of(self.kind, self.visible.rest),
         )
+        # Those that count most come first.
+        needs: Needs = EVERYTHING
+        exact = self.test is None
+        for one in asked:
+            joined = every((needs, one.needs))
+            fits = len(set(joined.leaves())) <= MOST_LEAVES
+            needs, exact = (joined, exact and one.exact) if fits else (needs, False)
+        return Looked(needs, exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +109,11 @@ class _Source:
 
 def search(dialect: Dialect, wanted: Wanted[Item], limit: int, offset: int) -> Transition[Page[Item]]:
     """One page; `more` says whether others follow."""
-    source = yield from _source(dialect, wanted)
+    looked = wanted.looked()
+    source = yield from _source(dialect, wanted, looked.needs)
     if source.empty:
         return Page((), more=False)
-    if wanted.is_exact:
+    if looked.exact:
         found = yield from _fetch(dialect, wanted, source, limit + 1, offset)
         return _page([item for item in found if wanted.accepts(item)], len(found) > limit, limit)
     accepted = yield from _accepted(dialect, wanted, source, offset + limit + 1)
@@ -105,11 +122,11 @@ def search(dialect: Dialect, wanted: Wanted[Item], limit: int, offset: int) -> T
 
 def count(dialect: Dialect, wanted: Wanted[Item]) -> Transition[int]:
     """How many match."""
-    exact = wanted.is_exact
-    source = yield from _source(dialect, wanted, ordered=not exact)
+    looked = wanted.looked()
+    source = yield from _source(dialect, wanted, looked.needs, ordered=not looked.exact)
     if source.empty:
         return 0
-    if exact:
+    if looked.exact:
         rows = yield f"SELECT count(*) FROM {source.sql}", source.parameters
         return int(rows[0][0])
     return len((yield from _accepted(dialect, wanted, source, None)))
@@ -151,67 +168,53 @@ def _fetch(
     return [wanted.read(row) for row in rows]
 
 
-def _source(dialect: Dialect, wanted: Wanted[Item], *, ordered: bool = True) -> Transition[_Source]:
+def _source(
+    dialect: Dialect, wanted: Wanted[Item], needs: Needs, *, ordered: bool = True
+) -> Transition[_Source]:
     """`ordered` False: all matches are wanted, so there is nothing to gain from walking an order's index."""
-    marked = _leaves(wanted)
-    if not marked:
-        return _walk(wanted, marked)
+    if needs == EVERYTHING:
+        return _walk(wanted, needs)
+    leaves = list(dict.fromkeys(needs.leaves()))
     rows = yield (
-        f"SELECT {', '.join([_MATCHES] * len(marked))}, {dialect.most(wanted.kind)}",
-        [cell for leaf in marked for cell in (wanted.kind, *leaf, FEW)],
+        f"SELECT {', '.join([*[_MATCHES] * len(leaves), dialect.most(wanted.kind)])}",
+        [cell for leaf in leaves for cell in (leaf.kind, leaf.path, leaf.value, FEW)],
     )
-    *matches, most = rows[0]
-    fewest, rarest = min(zip(matches, marked, strict=True))
+    *counts, most = rows[0]
+    sizes: Sizes = dict(zip(leaves, counts, strict=True))
+    fewest = needs.size(sizes)
     if fewest == 0:
         return _Source("", [], empty=True)
-    if ordered and (fewest == FEW or fewest * DENSE >= most):
-        return _walk(wanted, marked)
-    marked.remove(rarest)
-    return _drive(wanted, rarest, marked, joined=ordered or bool(wanted.conditions))
+    if ordered and (fewest >= FEW or fewest * DENSE >= most):
+        return _walk(wanted, needs)
+    return _drive(wanted, needs, sizes, joined=ordered or bool(wanted.conditions))
 
 
-def _walk(wanted: Wanted[Any], marked: Sequence[tuple[str, str]]) -> _Source:
+def _walk(wanted: Wanted[Any], needs: Needs) -> _Source:
     """Every row of the table is looked at, in whatever order is asked for."""
-    where = [*(sql for sql, _ in wanted.conditions), *[_probe(wanted.key)] * len(marked)]
-    parameters = [*_values(wanted), *_cells(wanted, marked)]
+    where, parameters = [sql for sql, _ in wanted.conditions], _values(wanted)
+    if wanted.hidden:
+        where.append(f"{wanted.key} NOT IN {wanted.hidden}")
+    if needs != EVERYTHING:
+        probed, more = needs.probe(wanted.key)
+        where, parameters = [*where, probed], [*parameters, *more]
     return _Source(
         f"{wanted.kind} t WHERE {' AND '.join(where)}" if where else f"{wanted.kind} t", parameters
     )
 
 
-def _drive(
-    wanted: Wanted[Any], rarest: tuple[str, str], others: Sequence[tuple[str, str]], *, joined: bool
-) -> _Source:
-    """Only the rows with one metadata value are looked at."""
-    where = [_LEAF, *[_probe("d.id")] * len(others)]
-    parameters = [*_cells(wanted, [rarest]), *_cells(wanted, others)]
+def _drive(wanted: Wanted[Any], needs: Needs, sizes: Sizes, *, joined: bool) -> _Source:
+    """Only the rows that the index names are looked at."""
+    ids, parameters = needs.ids(sizes)
+    seen = [f"d.id NOT IN {wanted.hidden}"] if wanted.hidden else []
     if not joined:
-        return _Source(f"meta_index d WHERE {' AND '.join(where)}", parameters)
-    where += [f"{wanted.key} = d.id", *(sql for sql, _ in wanted.conditions)]
+        return _Source(f"({ids}) d{' WHERE ' if seen else ''}{''.join(seen)}", parameters)
+    where = [f"{wanted.key} = d.id", *seen, *(sql for sql, _ in wanted.conditions)]
     # CROSS JOIN keeps SQLite from turning the loops round.
     return _Source(
-        f"meta_index d CROSS JOIN {wanted.kind} t WHERE {' AND '.join(where)}",
+        f"({ids}) d CROSS JOIN {wanted.kind} t WHERE {' AND '.join(where)}",
         [*parameters, *_values(wanted)],
     )
 
 
-def _probe(key: str) -> str:
-    return f"EXISTS (SELECT 1 FROM meta_index m WHERE m.kind = ? AND m.path = ? AND m.value = ? AND m.id = {key})"
-
-
-def _cells(wanted: Wanted[Any], marked: Sequence[tuple[str, str]]) -> list[str]:
-    return [cell for leaf in marked for cell in (wanted.kind, *leaf)]
-
-
 def _values(wanted: Wanted[Any]) -> list[Any]:
     return [value for _, values in wanted.conditions for value in values]
-
-
-def _leaves(wanted: Wanted[Any]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys(leaves(wanted.metadata) + leaves(wanted.visible.equal)))[:MOST_LEAVES]
-
-
-def _is_indexed(part: Json) -> bool:
-    if isinstance(part, dict):
-        return bool(part) and all(_is_indexed(member) for member in part.values())
-    return len(spelling(part)) < LONGEST

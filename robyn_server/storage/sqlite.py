@@ -23,6 +23,7 @@ from robyn_server.storage.persistence import (
     custom_checkpoints,
     custom_store,
     embed_again,
+    store_of,
     sweep_store,
 )
 from robyn_server.storage.run_queue import SqlRunQueue
@@ -64,6 +65,10 @@ class SqliteStorage:
         self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
         self._opened = opened
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """See `Storage`."""
+        return store_of(self.store, owner)
 
     async def sweep_store(self) -> int:
         """See `Storage`."""

@@ -38,7 +38,9 @@ from robyn_server.storage.store_rows import (
     SWEPT_AT_ONCE,
     embeddings,
     get,
+    is_owner,
     list_namespaces,
+    owners,
     put,
     refresh,
     rename_vectors,
@@ -50,7 +52,7 @@ from robyn_server.storage.store_vectors import VectorIndex
 
 STORE_FILE = "store.db"
 DOCUMENTS_FILE = "documents.db"
-STEPS = (tables, embeddings, rename_vectors)
+STEPS = (tables, embeddings, owners, rename_vectors)
 LOOK_AGAIN_SECONDS = 600.0
 
 
@@ -84,9 +86,21 @@ class SqlStore(BaseStore):
         self._look_again = 0.0
         self.ttl_config = options.ttl
 
+    def owned_by(self, owner: str) -> BaseStore:
+        """The same store as this user may use it."""
+        return _OwnersStore(self, owner)
+
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Do all or nothing of the writes; reads of the same batch see what was before them."""
-        batch = _Batch(self._db.dialect, ops, self._embedder)
+        return await self.abatch_for(None, ops)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        """See `abatch`."""
+        return self.batch_for(None, ops)
+
+    async def abatch_for(self, owner: str | None, ops: Iterable[Op]) -> list[Result]:
+        """`abatch` on what is this owner's, or (None) on everything."""
+        batch = _Batch(self._db.dialect, ops, self._embedder, owner)
         meanings = Meanings()
         if self._embedder and batch.has_meaning:
             meanings = await self._embedder.aembed(batch.texts, batch.queries)
@@ -96,9 +110,9 @@ class SqlStore(BaseStore):
             await self._db.write(lambda: batch.write(meanings))
         return batch.results
 
-    def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """See `abatch`."""
-        batch = _Batch(self._db.dialect, ops, self._embedder)
+    def batch_for(self, owner: str | None, ops: Iterable[Op]) -> list[Result]:
+        """See `abatch_for`."""
+        batch = _Batch(self._db.dialect, ops, self._embedder, owner)
         meanings = Meanings()
         if self._embedder and batch.has_meaning:
             meanings = self._embedder.embed(batch.texts, batch.queries)
@@ -147,11 +161,32 @@ class SqlStore(BaseStore):
         await self._db.close()
 
 
+class _OwnersStore(BaseStore):
+    """What is one user's, whatever its namespaces are called. Writes raise `PermissionError` in a namespace that begins
+    with another user's id; to reads it looks empty."""
+
+    supports_ttl = True
+
+    def __init__(self, store: SqlStore, owner: str) -> None:
+        self._store = store
+        self._owner = owner
+        self.ttl_config = store.ttl_config
+
+    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
+        return await self._store.abatch_for(self._owner, ops)
+
+    def batch(self, ops: Iterable[Op]) -> list[Result]:
+        return self._store.batch_for(self._owner, ops)
+
+
 class _Batch:
     """Operations of one call. `results` is in their order; writes give None."""
 
-    def __init__(self, dialect: Dialect, ops: Iterable[Op], embedder: Embedder | None) -> None:
+    def __init__(
+        self, dialect: Dialect, ops: Iterable[Op], embedder: Embedder | None, owner: str | None
+    ) -> None:
         self._dialect = dialect
+        self._owner = owner
         self._ops = [_checked(op) for op in ops]
         self._index = embedder.vectors if embedder else VectorIndex(0)
         self.results: list[Result] = [None] * len(self._ops)
@@ -185,23 +220,36 @@ class _Batch:
         used: list[int] = []
         for place, op in enumerate(self._ops):
             if isinstance(op, GetOp):
-                self.results[place], seen = yield from get(self._dialect, op)
+                self.results[place], seen = yield from get(self._dialect, op, self._owner)
                 used += seen
             elif isinstance(op, SearchOp):
                 query = meanings.of_query.get(op.query or "")
-                self.results[place], seen = yield from search(self._dialect, op, query, self._index)
+                self.results[place], seen = yield from search(
+                    self._dialect, op, query, self._index, self._owner
+                )
                 used += seen
             elif isinstance(op, ListNamespacesOp):
-                self.results[place] = yield from list_namespaces(self._dialect, op)
+                self.results[place] = yield from list_namespaces(self._dialect, op, self._owner)
         self._used = used
 
     def write(self, meanings: Meanings) -> Transition[None]:
         """What was read counts as used; then the writes, in order."""
         if self._used:
             yield from refresh(self._dialect, self._used)
+        yield from self._refuse_foreign()
         for op, value, texts in self._puts.values():
             vectors = [meanings.of_text[text] for text in texts]
-            yield from put(self._dialect, op, value, vectors, self._index.embedding)
+            yield from put(self._dialect, op, value, vectors, self._index.embedding, self._owner)
+
+    def _refuse_foreign(self) -> Transition[None]:
+        if self._owner is None:
+            return
+        for label in dict.fromkeys(namespace[0] for namespace, _ in self._puts if namespace):
+            if label != self._owner and (yield from is_owner(label)):
+                raise PermissionError(
+                    f"Namespaces that begin with '{label}' belong to another user: begin with your own user id, or"
+                    " with a label that is no user's."
+                )
 
 
 def _checked(op: Op) -> Op:

@@ -2,6 +2,9 @@
 
 Items are listed namespace by namespace, in the order in which the namespaces came, and within one in the order
 in which the items came; overwriting keeps an item's place. A namespace lives as long as it has items.
+
+Every namespace has an owner, "" for nobody's, and so has every item in it; several owners may call theirs the same. An
+owner's are those that he wrote, and those of nobody that begin with his id. Where an `owner` is None, all are meant.
 """
 
 from array import array
@@ -51,10 +54,15 @@ EMBEDDINGS = (
     "CREATE INDEX vector_ns ON {vector_table}(embedding, ns, seq, id)",
 )
 """`item.paths`: what an item was put with as `index`, as JSON; NULL: the store's own fields. `item.embedding`: what was
-embedding when its vectors were made, 0: nothing was. That of a vector, 0: from before
-this was kept."""
+embedding when its vectors were made, 0: nothing was. A vector's `embedding` 0: from before this was kept."""
 
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
+
+
+OWNERS = (
+    "ALTER TABLE namespace ADD COLUMN owner {text} NOT NULL DEFAULT ''",
+    "CREATE INDEX namespace_owner ON namespace(owner, path)",
+)
 
 
 def tables(dialect: Dialect) -> tuple[str, ...]:
@@ -68,8 +76,13 @@ def embeddings(dialect: Dialect) -> tuple[str, ...]:
     return (*renamed, *(statement.format(**dialect.types) for statement in EMBEDDINGS))
 
 
+def owners(dialect: Dialect) -> tuple[str, ...]:
+    """The third step: what was there before is nobody's."""
+    return tuple(statement.format(**dialect.types) for statement in OWNERS)
+
+
 def rename_vectors(dialect: Dialect) -> tuple[str, ...]:
-    """The third step: a table `vector` stands in the way of PostgreSQL's type of that name."""
+    """The fourth step: a table `vector` stands in the way of PostgreSQL's type of that name."""
     if dialect.name == "sqlite":
         return ("ALTER TABLE vector RENAME TO item_vector",)
     return (
@@ -83,24 +96,31 @@ def alive(dialect: Dialect) -> str:
     return f"(i.expires_at IS NULL OR i.expires_at > {dialect.now})"
 
 
-def path_of(namespace: Namespace) -> str:
-    """Each label with a period behind it, so that a prefix of labels is a prefix of the text. Labels hold no
-    period."""
-    return "".join(f"{label}." for label in namespace)
+def path_of(namespace: Namespace, owner: str = "") -> str:
+    """Each label with a period behind it, so that a prefix of labels is a prefix of the text; then a period and the
+    owner, where the first label does not name him. Labels are not empty and hold no period."""
+    labels = "".join(f"{label}." for label in namespace)
+    return f"{labels}.{owner}" if owner and namespace[:1] != (owner,) else labels
 
 
 def namespace_of(path: str) -> Namespace:
-    """The reverse of `path_of`."""
-    return tuple(path.split(".")[:-1])
+    """The labels that `path_of` was given."""
+    return tuple(path.partition("..")[0].removesuffix(".").split("."))
 
 
-def below(prefix: Namespace) -> tuple[str, tuple[str, ...]]:
-    """SQL and parameters: the namespaces that begin with these labels."""
+def below(prefix: Namespace, owner: str | None) -> tuple[str, tuple[str, ...]]:
+    """SQL and parameters: the owner's namespaces that begin with these labels."""
     if not prefix:
-        return "TRUE", ()
+        if owner is None:
+            return "TRUE", ()
+        within, parameters = below((owner,), None)
+        return f"(owner = ? OR (owner = '' AND {within}))", (owner, *parameters)
     path = path_of(prefix)
     # "/" is the character after the period.
-    return "path >= ? AND path < ?", (path, path[:-1] + "/")
+    within, parameters = "path >= ? AND path < ?", (path, path[:-1] + "/")
+    if owner is None:
+        return within, parameters
+    return f"owner IN (?, ?) AND {within}", (owner, "" if prefix[0] == owner else owner, *parameters)
 
 
 def read_item(dialect: Dialect, row: Row) -> Item:
@@ -117,16 +137,24 @@ def read_item(dialect: Dialect, row: Row) -> Item:
     )
 
 
-def get(dialect: Dialect, op: GetOp) -> Transition[tuple[Item | None, list[int]]]:
-    """The item, and its number when reading it counts as use."""
-    rows = yield (
-        f"SELECT {ITEM} FROM namespace n JOIN item i ON i.ns = n.ns WHERE n.path = ? AND i.key = ?"
-        f" AND {alive(dialect)}",
-        (path_of(op.namespace), op.key),
+def get(dialect: Dialect, op: GetOp, owner: str | None) -> Transition[tuple[Item | None, list[int]]]:
+    """The item, and its number when reading it counts as use. Of all owners' the one that is nobody's, if there is."""
+    select = (
+        f"SELECT {ITEM} FROM namespace n JOIN item i ON i.ns = n.ns WHERE i.key = ? AND {alive(dialect)} AND "
     )
+    rows = yield f"{select}n.path = ?", (op.key, path_of(op.namespace, owner or ""))
+    if not rows and owner is None:
+        sql, parameters = _owned(op.namespace)
+        rows = yield f"{select}{sql} ORDER BY n.path LIMIT 1", (op.key, *parameters)
     if not rows:
         return None, []
     return read_item(dialect, rows[0]), used(rows, op.refresh_ttl)
+
+
+def _owned(namespace: Namespace) -> tuple[str, tuple[str, str]]:
+    """SQL and parameters: the namespaces of this name whose path says the owner."""
+    path = path_of(namespace)
+    return "path >= ? AND path < ?", (f"{path}.", f"{path}/")
 
 
 def used(rows: Sequence[Row], refresh: bool) -> list[int]:
@@ -144,25 +172,28 @@ def refresh(dialect: Dialect, seqs: list[int]) -> Transition[None]:
 
 
 def put(
-    dialect: Dialect, op: PutOp, value: bytes | None, vectors: Sequence[Vector], embedding: int
+    dialect: Dialect,
+    op: PutOp,
+    value: bytes | None,
+    vectors: Sequence[Vector],
+    embedding: int,
+    owner: str | None,
 ) -> Transition[None]:
-    """Create, replace or (`value`, which is JSON, None) delete an item. `embedding`: what made the vectors."""
-    path = path_of(op.namespace)
+    """Create, replace or (`value`, which is JSON, None) delete an item: the one that `get` gives. A new one of no owner
+    is nobody's. `embedding`: what made the vectors."""
+    path, ns = yield from _place(dialect, op, owner)
     if value is None:
-        rows = yield (
-            "DELETE FROM item WHERE key = ? AND ns = (SELECT ns FROM namespace WHERE path = ?) RETURNING ns",
-            (op.key, path),
-        )
-        yield from _drop_empty([ns for (ns,) in rows])
+        if ns is not None:
+            rows = yield "DELETE FROM item WHERE key = ? AND ns = ? RETURNING ns", (op.key, ns)
+            yield from _drop_empty([emptied for (emptied,) in rows])
         return
-    rows = yield "SELECT ns FROM namespace WHERE path = ?", (path,)
-    if not rows:
+    if ns is None:
         rows = yield (
-            "INSERT INTO namespace(path) VALUES (?) ON CONFLICT (path) DO UPDATE SET path = excluded.path"
-            " RETURNING ns",
-            (path,),
+            "INSERT INTO namespace(path, owner) VALUES (?, ?)"
+            " ON CONFLICT (path) DO UPDATE SET path = excluded.path RETURNING ns",
+            (path, owner or ""),
         )
-    ns: int = rows[0][0]
+        ns = rows[0][0]
     # What is over but not swept yet is no longer there: the new item is not its successor.
     yield f"DELETE FROM item WHERE ns = ? AND key = ? AND expires_at <= {dialect.now}", (ns, op.key)
     rows = yield (
@@ -197,6 +228,38 @@ def replace_vectors(
             )
 
 
+def _place(dialect: Dialect, op: PutOp, owner: str | None) -> Transition[tuple[str, int | None]]:
+    """Path and number of the namespace to write to; no number when it is not there yet."""
+    path = path_of(op.namespace, owner or "")
+    if owner is not None:
+        rows = yield "SELECT ns, owner FROM namespace WHERE path = ?", (path,)
+        if rows and rows[0][1] != owner:
+            yield "UPDATE namespace SET owner = ? WHERE ns = ?", (owner, rows[0][0])
+        return path, rows[0][0] if rows else None
+    sql, parameters = _owned(op.namespace)
+    rows = yield (
+        f"SELECT path, ns FROM namespace WHERE path = ? OR ({sql}) ORDER BY path",
+        (path, *parameters),
+    )
+    plain: int | None = rows[0][1] if rows and rows[0][0] == path else None
+    for place, ns in rows:
+        if len(rows) == 1 and ns == plain:
+            break
+        there = yield (
+            f"SELECT 1 FROM item i WHERE i.ns = ? AND i.key = ? AND {alive(dialect)}",
+            (ns, op.key),
+        )
+        if there:
+            return place, ns
+    return path, plain
+
+
+def is_owner(label: str) -> Transition[bool]:
+    """Whether somebody of this name has written to the store, and has something there."""
+    rows = yield "SELECT 1 FROM namespace WHERE owner = ? LIMIT 1", (label,)
+    return bool(rows)
+
+
 def sweep(dialect: Dialect) -> Transition[int]:
     """Delete items whose time is over, at most SWEPT_AT_ONCE; how many."""
     rows = yield (
@@ -213,10 +276,10 @@ def _drop_empty(namespaces: Sequence[int]) -> Transition[None]:
         yield "DELETE FROM namespace WHERE ns = ? AND NOT EXISTS (SELECT 1 FROM item WHERE ns = ?)", (ns, ns)
 
 
-def list_namespaces(dialect: Dialect, op: ListNamespacesOp) -> Transition[list[Namespace]]:
+def list_namespaces(dialect: Dialect, op: ListNamespacesOp, owner: str | None) -> Transition[list[Namespace]]:
     """Namespaces in use, sorted; those cut to the same labels appear once."""
     conditions = op.match_conditions or ()
-    sql, parameters = below(_plain_prefix(conditions))
+    sql, parameters = below(_plain_prefix(conditions), owner)
     rows = yield (
         f"SELECT path FROM namespace n WHERE {sql}"
         f" AND EXISTS (SELECT 1 FROM item i WHERE i.ns = n.ns AND {alive(dialect)})",

@@ -71,11 +71,11 @@ def _holds(name: str, value: Json, limit: Json) -> bool:
 
 
 def search(
-    dialect: Dialect, op: SearchOp, query: Sequence[float] | None, index: VectorIndex
+    dialect: Dialect, op: SearchOp, query: Sequence[float] | None, index: VectorIndex, owner: str | None
 ) -> Transition[tuple[list[SearchItem], list[int]]]:
-    """The items found, and the numbers of those whose reading counts as use. `query` is the meaning looked
+    """The owner's items found, and the numbers of those whose reading counts as use. `query` is the meaning looked
     for."""
-    sql, parameters = below(op.namespace_prefix)
+    sql, parameters = below(op.namespace_prefix, owner)
     rows = yield f"SELECT ns FROM namespace WHERE {sql} ORDER BY ns", parameters
     namespaces = [ns for (ns,) in rows]
     if query is None:

@@ -8,6 +8,9 @@ from robyn_server.storage.dialect import Dialect
 
 PENDING, RUNNING = ACTIVE
 
+LEAVING = "expires_at IS NOT NULL AND ttl_strategy IS NULL"
+"""A thread that `ThreadRows.expire` has marked: whoever reads does not see it any more."""
+
 
 def one_of(statuses: Iterable[RunStatus]) -> str:
     """`('pending', 'running')`: statuses as an SQL list."""

@@ -15,7 +15,7 @@ from robyn_server.storage.db import Db, Row, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.search import Wanted, count, search
-from robyn_server.storage.thread_status import one_of, refresh_status
+from robyn_server.storage.thread_status import LEAVING, one_of, refresh_status
 
 _NAMES = (
     "thread_id status metadata config interrupts error created_at updated_at state_updated_at settled copied"
@@ -56,9 +56,11 @@ class ThreadTable:
         """See `ThreadRows`."""
         return await self._db.write(lambda: _create(self._dialect, new))
 
-    async def get(self, thread_id: str, visible: MetadataFilter = EVERYTHING) -> Thread | None:
+    async def get(
+        self, thread_id: str, visible: MetadataFilter = EVERYTHING, *, leaving: bool = False
+    ) -> Thread | None:
         """See `ThreadRows`."""
-        return await self._db.glance(lambda: _get(self._dialect, thread_id, visible))
+        return await self._db.glance(lambda: _get(self._dialect, thread_id, visible, leaving=leaving))
 
     async def patch(
         self, thread_id: str, metadata: JsonObject, visible: MetadataFilter = EVERYTHING
@@ -158,9 +160,10 @@ def _create(dialect: Dialect, new: NewThread) -> Transition[Thread | None]:
 
 
 def _get(
-    dialect: Dialect, thread_id: str, visible: MetadataFilter, lock: str = ""
+    dialect: Dialect, thread_id: str, visible: MetadataFilter, lock: str = "", *, leaving: bool = False
 ) -> Transition[Thread | None]:
-    rows = yield f"SELECT {_columns()} FROM thread t WHERE t.thread_id = ?{lock}", (thread_id,)
+    there = "" if leaving else f" AND NOT ({LEAVING})"
+    rows = yield f"SELECT {_columns()} FROM thread t WHERE t.thread_id = ?{there}{lock}", (thread_id,)
     found = [_read(dialect, row) for row in rows]
     return next((thread for thread in found if visible.allows(thread.metadata)), None)
 
@@ -213,6 +216,7 @@ def _wanted(dialect: Dialect, query: ThreadSearch, *, with_values: bool) -> Want
         read=lambda row: _read(dialect, row),
         metadata_of=lambda thread: thread.metadata,
         conditions=conditions,
+        hidden=f"(SELECT h.thread_id FROM thread h WHERE {LEAVING} AND expires_at <= {dialect.now})",
         metadata=query.metadata,
         visible=query.visible,
         order=ORDERS[query.sort_by],

@@ -17,7 +17,7 @@ def completion(reply: Reply, asked: JsonObject) -> JsonObject:
     return {**_head("chat.completion", asked), "choices": [choice], "usage": _usage(reply, asked)}
 
 
-def streamed(reply: Reply, asked: JsonObject) -> list[JsonObject]:
+def streamed(reply: Reply, asked: JsonObject) -> list[bytes]:
     """The chunks of an answer with `stream`: the role, the tokens, the tool calls in pieces, the reason, the usage if
     it was asked for."""
     head = _head("chat.completion.chunk", asked)
@@ -35,7 +35,13 @@ def streamed(reply: Reply, asked: JsonObject) -> list[JsonObject]:
     chunks.append({**head, "choices": [_delta({}, _reason(reply))]})
     if (asked.get("stream_options") or {}).get("include_usage"):
         chunks.append({**head, "choices": [], "usage": _usage(reply, asked)})
-    return chunks
+    return [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
+
+
+def refused(status: int, message: str) -> JsonObject:
+    """The answer to a request that is refused."""
+    kind = {429: "rate_limit_error", 401: "authentication_error"}.get(status, "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
 
 def _head(kind: str, asked: JsonObject) -> JsonObject:

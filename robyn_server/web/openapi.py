@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from robyn_server.resources.types import Json, JsonObject
 from robyn_server.web.route_table import PARAMETER
-from robyn_server.web.routing import Route, Surface
+from robyn_server.web.routing import Route, Shown, Surface
 
 ERRORS = {"401": "Unauthorized", "404": "Not Found", "409": "Conflict", "422": "Validation Error"}
 ERROR_SCHEMA = "ErrorDetail"
@@ -77,8 +77,9 @@ def _operation(route: Route, surface: Surface) -> JsonObject:
     parameters = [*_path_parameters(route), *_query_parameters(route)]
     if parameters:
         operation["parameters"] = parameters
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _json_content(route.body)}
+    body = _shown(route.body) or route.shown_body
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": _content(body)}
     if route.public:
         operation["security"] = []
     return operation
@@ -105,17 +106,26 @@ def _query_parameters(route: Route) -> list[JsonObject]:
 
 def _responses(route: Route, schemas: Mapping[str, Json]) -> JsonObject:
     success: JsonObject = {"description": "Success"}
-    if route.returns is not None and route.returns in schemas:
-        success["content"] = _json_content(route.returns)
+    returned = _shown(route.returns)
+    if returned is not None and returned.schema in schemas:
+        success["content"] = _content(returned)
     failures = {} if route.public else ERRORS
     return {
-        "200": success,
+        str(route.status): success,
         **{
-            status: {"description": text, "content": _json_content(ERROR_SCHEMA)}
+            status: {"description": text, "content": _content(Shown(ERROR_SCHEMA))}
             for status, text in failures.items()
+        },
+        **{
+            str(status): {"description": text, **({"content": _content(body)} if body else {})}
+            for status, (text, body) in route.other_answers.items()
         },
     }
 
 
-def _json_content(schema: str) -> JsonObject:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _shown(body: str | Shown | None) -> Shown | None:
+    return Shown(body) if isinstance(body, str) else body
+
+
+def _content(body: Shown) -> JsonObject:
+    return {body.content_type: {"schema": {"$ref": f"#/components/schemas/{body.schema}"}}}

@@ -118,6 +118,14 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A body or an answer, for the OpenAPI document alone: `schema` names one of the surface's `SCHEMAS`."""
+
+    schema: str
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One method on one path, e.g. `Route("POST", "/threads/{thread_id}/runs", create_run, body="RunCreateStateful")`.
 
@@ -133,14 +141,20 @@ class Route:
     public: bool = False
     summary: str = ""
     tags: tuple[str, ...] = ()
-    returns: str | None = None
-    """Name of the schema of a 200 answer, for the OpenAPI document."""
+    returns: str | Shown | None = None
+    """(The name of) the schema of the answer, for the OpenAPI document."""
+    shown_body: Shown | None = None
+    """For the OpenAPI document: a body that the handler checks itself, in words of its own."""
+    status: int = 200
+    """Of a success, for the OpenAPI document."""
+    other_answers: Mapping[int, tuple[str, Shown | None]] = field(default_factory=dict)
+    """For the OpenAPI document: status -> what it means, and its body (None: empty), beside or instead of the usual."""
     query: tuple[tuple[str, str], ...] = ()
     """(name, JSON type) of documented query parameters."""
     before_body: Callable[[Request], object] | None = None
     """Raises for what is wrong with the request, such as an id in the path, even if its body is wrong too."""
     ticket: str | None = None
-    """The resource whose stream tickets open this route, e.g. `thread:{thread_id}`; for GET streams."""
+    """The resource whose tickets open this route, e.g. `thread:{thread_id}`; for streams and what runs read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from robyn_server.worker.job import Job
 from robyn_server.worker.newest_state import newest_state
 from robyn_server.worker.protocol_chunks import ProtocolMapper
 from robyn_server.worker.rollback import roll_back
+from robyn_server.worker.run_caller import collections_access, store_of_run
 from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, ShuttingDown, TimedOut
 from robyn_server.worker.write_gate import LeaseGone
 
@@ -104,6 +105,7 @@ class Executor:
             orjson.loads(parts.sealer.open(run.secrets)) if run.secrets else {}
         )
         said, context = executed(run, secrets, parts.base_url, parts.settings)
+        said["configurable"].update(collections_access(parts, run))
         said, context = context_for_graph(said, context, parts.graphs.context_properties(run.graph_id))
         config = cast(RunnableConfig, {**said, "run_id": UUID(run.run_id)})
         opening = True
@@ -113,7 +115,7 @@ class Executor:
                 run.graph_id,
                 config,
                 checkpointer=job.saver,
-                store=parts.storage.store,
+                store=store_of_run(parts, run),
                 context=context,
             ) as graph:
                 opening = False

@@ -10,6 +10,7 @@ from robyn_server.errors import DomainError
 from robyn_server.resources.run import Run
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.worker.guarded_saver import GuardedSaver
+from robyn_server.worker.run_caller import store_of_run
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,6 @@ async def _state_of(parts: Parts, run: Run, stored: GuardedSaver | None) -> Stat
     config["configurable"]["checkpoint_id"] = checkpoint_id
     admitted: RunnableConfig = {"configurable": dict(run.kwargs["config"]["configurable"])}
     async with parts.graphs.open(
-        run.graph_id, admitted, checkpointer=saver, store=parts.storage.store, purpose="threads.read"
+        run.graph_id, admitted, checkpointer=saver, store=store_of_run(parts, run), purpose="threads.read"
     ) as graph:
         return state_outcome(await graph.aget_state(config))

@@ -208,7 +208,8 @@ ROWS = (
     thread("POST", "/history", {}, hers_shows=True),
     thread("GET", "/storage"),
     thread("GET", "/stream", endless=True),
-    thread("POST", "/stream/events", {"channels": ["values"]}, endless=True, like_nothing=False),
+    # Silent for a thread that does not exist, so for somebody else's too.
+    thread("POST", "/stream/events", {"channels": ["values"]}, stranger=200, endless=True),
     # A thread that does not exist is made by these, so nobody's is not like Ann's.
     command("run.start", lambda it: {"assistant_id": "echo", "input": HELLO}, like_nothing=False),
     command("run.start", lambda it: {"assistant_id": it.assistant, "input": HELLO}, like_nothing=False),

@@ -121,9 +121,12 @@ async def a_round(http: httpx.AsyncClient, user: str, number: int) -> None:
         "POST", f"/threads/{thread}/runs/stream", {**run, "stream_mode": ["values", "debug"]}
     )
     assert user in streamed.text
-    await ask("PUT", "/store/items", {"namespace": [user, "n"], "key": str(number), "value": {"of": user}})
-    item = await ask("GET", f"/store/items?namespace={user}.n&key={number}")
-    assert item.json()["value"] == {"of": user}
+    for namespace in ([user, "n"], ["memories"]):
+        await ask("PUT", "/store/items", {"namespace": namespace, "key": str(number), "value": {"of": user}})
+        item = await ask("GET", f"/store/items?namespace={'.'.join(namespace)}&key={number}")
+        assert item.json()["value"] == {"of": user}
+    await ask("POST", "/store/items/search", {"namespace_prefix": ["memories"], "limit": 1000})
+    await ask("POST", "/store/namespaces", {})
     for path in ("/threads/search", "/store/items/search", "/assistants/search"):
         await ask("POST", path, {"namespace_prefix": [user]} if "store" in path else {})
     owner = (await ask("GET", f"/threads/{thread}")).json()["metadata"]["owner"]

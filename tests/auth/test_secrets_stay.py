@@ -87,6 +87,8 @@ class Place:
 
     def leaks(self, secrets: Secrets) -> list[str]:
         """Where in the files of the server a secret stands in clear: databases, their journals, spill, log."""
+        if self.seen():
+            secrets.ticket = self.seen()[-1]["collections_access"]["ticket"]
         files = [path for path in self.server.data_dir.rglob("*") if path.is_file()]
         assert {"app.db", "checkpoints.db"} <= {path.name for path in files}
         # What may be kept is found like this, so what must not be would be found too.
@@ -170,15 +172,23 @@ async def test_they_reach_the_graph_and_nothing_else(place: Place) -> None:
             "graph_id": "spy",
             "config": {"configurable": {"custom_api_key": secrets.of_assistant}},
         }
-        made = (await http.post("/assistants", json=assistant)).json()
+        made = (await hear("POST", "/assistants", assistant)).json()
+        assistant_at = f"/assistants/{made['assistant_id']}"
         kept = secrets.run(made["assistant_id"], config={})
         await hear("POST", f"{at}/runs/stream", kept)
         await hear("GET", at)
         await hear("GET", f"{at}/history")
         assert place.seen()[-1]["custom_api_key"] == secrets.of_assistant
+        # As a form does: what was read is saved again, and sent with the run.
+        form = (await hear("GET", assistant_at)).json()["config"]
+        await hear("PATCH", assistant_at, {"config": form})
+        await hear("POST", f"{at}/runs/stream", {**kept, "config": form})
+        assert place.seen()[-1]["custom_api_key"] == secrets.of_assistant
+        for path in ("/assistants/search", f"{assistant_at}/versions"):
+            await hear("POST", path, {})
+        await hear("POST", f"{assistant_at}/latest", {"version": 1})
+        await hear("GET", f"{assistant_at}/schemas")
     assert secrets.found_in("what was said", said) == []
-    # What an assistant is made of is its owner's to read: in its own row it stays.
-    del secrets.of_assistant
     assert place.leaks(secrets) == []
     assert place.sealed(run["run_id"]) is None
 

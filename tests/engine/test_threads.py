@@ -67,7 +67,9 @@ async def test_delete_waits_for_running_work_and_takes_what_waits(engine, parts,
     deleting = asyncio.create_task(engine.threads.delete(made.thread_id))
     async with asyncio.timeout(5):
         await asked.wait()
-        assert (await engine.threads.get(made.thread_id)).thread_id == made.thread_id
+        with pytest.raises(NotFound):
+            await engine.threads.get(made.thread_id)
+        assert await parts.storage.threads.get(made.thread_id, leaving=True) is not None
         await parts.storage.queue.finish(running, Ending(None))
         await deleting
     assert hints == [running.run_id]

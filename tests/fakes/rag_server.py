@@ -1,9 +1,13 @@
 """A small LangConnect: three collections, two of them with names that look alike as tools. Prints its address."""
 
 import json
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 FIRST, SECOND, BROKEN = (f"00000000-0000-0000-0000-00000000000{number}" for number in (1, 2, 3))
+NOBODY = [(None, "")]
+SIGNED_IN = [("Bearer user-jwt", ""), (None, "ticket=ticket-1")]
 COLLECTIONS = {
     FIRST: {"uuid": FIRST, "name": "My docs & notes", "metadata": {"description": "All of mine"}},
     SECOND: {"uuid": SECOND, "name": "My docs + notes", "metadata": {}},
@@ -13,7 +17,7 @@ COLLECTIONS = {
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        found = COLLECTIONS.get(self.path.rpartition("/")[2])
+        found = COLLECTIONS.get(urlsplit(self.path).path.rpartition("/")[2])
         self.answer(200, found) if found and self.known() else self.answer(404, {"detail": "not found"})
 
     def do_POST(self) -> None:
@@ -25,7 +29,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, [{"id": "d1", "page_content": text, "metadata": {}, "score": 0.1}])
 
     def known(self) -> bool:
-        return self.headers["authorization"] == "Bearer user-jwt"
+        shown = self.headers["authorization"], urlsplit(self.path).query
+        return shown in (NOBODY if "--open" in sys.argv else SIGNED_IN)
 
     def answer(self, status: int, body: object) -> None:
         text = json.dumps(body).encode()

@@ -145,7 +145,7 @@ def test_a_saver_with_every_method(server_factory: Factory, tmp_path: Path) -> N
         assert history(http, thread_id) == []
     server.stop()
     assert journal.read_text().splitlines()[-1] == "saver closed"
-    assert "Encryption does not reach" in server.output()
+    assert "Encryption does not reach" in server.output(10_000_000)
 
 
 def test_a_store_with_a_time_to_live(server_factory: Factory, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """Every method of the SDK that runs nothing, with its asynchronous and its synchronous client."""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,33 +13,6 @@ UPDATES = [
     {"updates": [{"values": {"log": ["zero"]}, "as_node": "__start__"}]},
     {"updates": [{"values": {"log": ["one"]}, "as_node": "one"}]},
 ]
-
-
-class Awaited:
-    """A synchronous client whose methods are awaited, so that one test speaks to both kinds."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        return self._in_a_thread(found) if callable(found) else Awaited(found)
-
-    def _in_a_thread(self, method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            return await asyncio.to_thread(method, *args, **kwargs)
-
-        return call
-
-
-@pytest.fixture(params=["async", "sync"])
-async def sdk(request: pytest.FixtureRequest, server: ServerProcess) -> AsyncIterator[Any]:
-    if request.param == "async":
-        async with server.sdk() as client:
-            yield client
-    else:
-        with server.sync_sdk() as client:
-            yield Awaited(client)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ async def hello(request: Request) -> Response:
 
 
 async def echo(request: Request) -> Response:
-    return Response(await request.body(), media_type=request.headers["content-type"])
+    return Response(await request.body(), media_type=request.headers.get("content-type"))
 
 
 async def cookies(_: Request) -> Response:

@@ -1,5 +1,6 @@
 // The two SDKs that users have: the newest by date, and 2.0.0, older code that a plain `npm install` still gives.
 
+import { appendFileSync } from "node:fs";
 import { describe } from "node:test";
 import * as newest from "@langchain/langgraph-sdk";
 import * as newestReact from "@langchain/langgraph-sdk/react";
@@ -15,6 +16,33 @@ const SDKS = [
   { name: "SDK 1.15.0", Client: newest.Client, useStream: newestReact.useStream, isNewest: true },
   { name: "SDK 2.0.0", Client: latest.Client, useStream: latestReact.useStream, isNewest: false },
 ];
+
+/** Each public method of a client, e.g. `threads.create`, and the prototype that has it. */
+export function* methodsOf(Client) {
+  for (const [part, held] of Object.entries(new Client({ apiUrl: SERVER, apiKey: null }))) {
+    const shared = typeof held === "object" && held !== null ? Object.getPrototypeOf(held) : Object.prototype;
+    if (part.startsWith("~") || shared === Object.prototype || shared === Array.prototype) continue;
+    for (const method of Object.getOwnPropertyNames(shared)) {
+      if (method !== "constructor") yield { name: `${part}.${method}`, shared, method };
+    }
+  }
+}
+
+/** What test_js_sdk.py reads: the methods that there are (`inventory.js`), and those that were called. */
+export const INVENTORY = SDKS.flatMap((sdk) => [...methodsOf(sdk.Client)].map((one) => `${sdk.name} ${one.name}`));
+const called = new Set();
+for (const sdk of SDKS) {
+  for (const { name, shared, method } of methodsOf(sdk.Client)) {
+    const before = shared[method];
+    shared[method] = function (...given) {
+      called.add(`${sdk.name} ${name}`);
+      return before.apply(this, given);
+    };
+  }
+}
+if (process.env.SDK_CALLS) {
+  process.on("exit", () => appendFileSync(process.env.SDK_CALLS, [...called, ""].join("\n")));
+}
 
 /** Define the same tests for both SDKs, which go side by side: `tests(sdk, client)`. */
 export function withBothSdks(tests) {

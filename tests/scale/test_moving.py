@@ -1,12 +1,13 @@
 """`migrate --from sqlite:DIR --to postgresql:URI`: what a server kept on SQLite another goes on with on PostgreSQL."""
 
+import asyncio
 import base64
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ import httpx
 import pytest
 from redis import Redis
 
+from robyn_server.settings import Settings
+from robyn_server.storage import postgres as on_postgres
+from robyn_server.storage import sqlite as on_sqlite
+from robyn_server.storage.cipher import CLEAR
+from robyn_server.storage.interfaces import Storage
+from robyn_server.storage.moving import move
+from robyn_server.storage.persistence import Persistence
+from robyn_server.storage.store import StoreOptions
 from tests.postgres_server import PostgresServer
 from tests.process.test_encryption import KEY, OTHER_KEY, SECRET, fill, post, read_back, thread
 from tests.redis_server import RedisServer
@@ -214,6 +223,38 @@ def test_what_cannot_be_copied_leaves_nothing(site: Site, postgres: PostgresServ
     postgres.execute("ALTER TABLE item DROP CONSTRAINT short", "moved")
     code, said = site.move()
     assert code == 0, said
+
+
+async def test_items_keep_their_owners_and_their_vectors(postgres: PostgresServer, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def embed(texts: Sequence[str]) -> list[list[float]]:
+        seen.extend(texts)
+        return [[float(text.count(letter)) for letter in "abc"] for text in texts]
+
+    kept = Persistence(StoreOptions(index={"embed": embed, "dims": 3, "fields": ["text"]}, index_name="abc"))
+    source = await on_sqlite.open_storage(Settings(data_dir=tmp_path), kept)
+    await source.store_of("ann").aput(("notes",), "k", {"text": "aab"})
+    await source.store_of("bob").aput(("notes",), "k", {"text": "ccc"})
+    await source.store_of("bob").aput(("notes",), "unsearchable", {"text": "ccc"}, index=False)
+    before = [await found(source, name) for name in ("ann", "bob", None)]
+    await source.close()
+    uri = postgres.database("owners")
+    await asyncio.to_thread(move, tmp_path, uri, CLEAR, seen.append)
+    seen.clear()
+    target = await on_postgres.open_storage(Settings(data_dir=tmp_path, database_uri=uri), kept)
+    assert [await found(target, name) for name in ("ann", "bob", None)] == before
+    assert [key for key, _, _ in before[1]] == ["k", "unsearchable"]
+    with pytest.raises(PermissionError):
+        await target.store_of("bob").aput(("ann",), "k", {})
+    assert await target.embed_again() == 0
+    assert seen == ["ccc"] * 3, "the queries"
+    await target.close()
+
+
+async def found(storage: Storage, owner: str | None) -> list[tuple[str, dict[str, Any], float | None]]:
+    items = await storage.store_of(owner).asearch(("notes",), query="ccc")
+    return [(item.key, item.value, item.score) for item in items]
 
 
 def subprocess_migrate(site: Site) -> int:

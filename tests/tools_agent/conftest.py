@@ -13,7 +13,8 @@ LLM = ("-m", "robyn_server.testing.fake_llm", "--port", "0")
 MCP = (str(FAKES / "mcp_server.py"),)
 SETTINGS = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "CUSTOM_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE",
-    "MODEL_NAME", "DEMO_MODEL", "OUTBOUND_ALLOW", "TOKEN_FORWARD_HOSTS", "MCP_SERVER_URL", "RAG_API_URL",
+    "ANTHROPIC_BASE_URL", "ANTHROPIC_API_URL", "MODEL_NAME", "DEMO_MODEL", "OUTBOUND_ALLOW",
+    "TOKEN_FORWARD_HOSTS", "MCP_SERVER_URL", "RAG_API_URL",
 )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def start_mcp(start: Start) -> Start:
 
 @pytest.fixture
 def start_rag(start: Start) -> Start:
-    return lambda: start(str(FAKES / "rag_server.py"))
+    return lambda *more: start(str(FAKES / "rag_server.py"), *more)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,6 @@ def test_without_key_url_and_model_the_demo_answers(configurable: dict[str, Any]
         ({}, {"MODEL_NAME": "openai:o3"}, "OPENAI_API_KEY"),
         ({"model_name": "custom:"}, {"OPENAI_API_KEY": "o"}, "base_url"),
         ({"model_name": "nobody:x"}, {}, "unknown provider"),
-        ({"model_name": "anthropic:x"}, {"ANTHROPIC_API_KEY": "a"}, "langchain-anthropic.*ANTHROPIC_API_KEY"),
         ({"model_name": "google:x"}, {"GOOGLE_API_KEY": "g"}, "langchain-google-genai.*GOOGLE_API_KEY"),
     ],
 )

@@ -48,8 +48,27 @@ async def test_a_collection_that_cannot_be_read_is_left_out_and_named(start_rag:
 async def test_without_a_server_a_user_or_leave_there_are_no_tools(start_rag: Start) -> None:
     assert await box(None, FIRST) == Toolbox()
     assert await box("http://127.0.0.1:9") == Toolbox()
-    assert "signed-in user" in (await box("http://127.0.0.1:9", FIRST, caller=Caller("", None))).missing[0]
+    assert (
+        "a user with a token" in (await box("http://127.0.0.1:9", FIRST, caller=Caller("a", None))).missing[0]
+    )
     assert "could not be reached" in (await box("http://127.0.0.1:9", FIRST)).missing[0]
     assert "could not be reached" in (await box("http://a:port", FIRST, TOKEN_FORWARD_HOSTS="*")).missing[0]
     url = start_rag()
     assert "TOKEN_FORWARD_HOSTS" in (await box(url, FIRST, TOKEN_FORWARD_HOSTS="example.org")).missing[0]
+
+
+async def test_a_ticket_goes_to_the_server_that_gave_it_and_nowhere_else(start_rag: Start) -> None:
+    url = start_rag()
+    robot = Caller("robot", None, "ticket-1", url)
+    assert [tool.name for tool in (await box(url + "/", FIRST, caller=robot)).tools] == ["My_docs___notes"]
+    elsewhere = Caller("robot", None, "ticket-1", "http://127.0.0.1:9")
+    (missing,) = (await box(url, FIRST, caller=elsewhere, TOKEN_FORWARD_HOSTS="*")).missing
+    assert "a user with a token" in missing
+    # With both, others get the token as ever.
+    both = Caller("ann", "user-jwt", "ticket-1", "http://127.0.0.1:9")
+    assert (await box(url, FIRST, caller=both)).tools
+
+
+async def test_where_nobody_signs_in_nothing_is_shown(start_rag: Start) -> None:
+    url = start_rag("--open")
+    assert (await box(url, FIRST, caller=Caller("", None))).tools

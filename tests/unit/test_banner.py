@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from robyn_server.banner import banner, base_url
+from robyn_server.banner import banner
 from robyn_server.settings import Settings
 
 
@@ -33,4 +33,4 @@ def test_a_token_is_asked_for_where_one_is_needed() -> None:
     [("0.0.0.0", "http://127.0.0.1:1"), ("::", "http://[::1]:1"), ("10.0.0.7", "http://10.0.0.7:1")],
 )
 def test_the_address_is_one_that_can_be_called(host: str, url: str) -> None:
-    assert base_url(Settings(host=host, port=1)) == url
+    assert Settings(host=host, port=1).own_url == url

@@ -8,7 +8,7 @@ from pathlib import Path
 from robyn_server.errors import StartupError
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import Dialect, SqliteDialect
-from robyn_server.storage.migrations import step_001_tables
+from robyn_server.storage.migrations import step_001_tables, step_002_list_members
 from robyn_server.storage.sqlite_db import connect, run_transition
 
 APP_FILE = "app.db"
@@ -18,7 +18,7 @@ OLDEST_SQLITE = (3, 35, 0)
 
 Step = Callable[[Dialect], tuple[str, ...]]
 
-STEPS: tuple[Step, ...] = (step_001_tables.statements,)
+STEPS: tuple[Step, ...] = (step_001_tables.statements, step_002_list_members.statements)
 
 
 def upgrade(

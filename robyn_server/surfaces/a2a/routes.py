@@ -11,7 +11,7 @@ from robyn_server.surfaces.a2a.following import task_when_done, updates
 from robyn_server.surfaces.a2a.reading import Reader
 from robyn_server.surfaces.a2a.sending import Sent, send
 from robyn_server.web.late_reply import whole_or_late
-from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
+from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route, Shown
 from robyn_server.wire.a2a.card import HISTORY_SCOPE_HEADER
 from robyn_server.wire.a2a.history import Scope
 from robyn_server.wire.a2a.incoming import (
@@ -162,13 +162,20 @@ def _scope(request: Request) -> Scope:
 
 
 TAGS = ("A2A",)
+REFUSAL = Shown("A2aRefusal")
+BAD_CARD = {400: ("No such agent", REFUSAL)}
 AGENT = "/a2a/{assistant_id}"
 ROUTES = (
-    Route("POST", AGENT, post, tags=TAGS, summary="Agent2Agent message"),
-    Route("GET", AGENT, get_card, tags=TAGS, summary="Agent card"),
-    Route("DELETE", AGENT, no_session, tags=TAGS, summary="Not offered: 405"),
-    Route("GET", f"{AGENT}/.well-known/agent-card.json", get_card, tags=TAGS, summary="Agent card"),
-    Route("GET", f"{AGENT}/.well-known/agent.json", get_card, tags=TAGS, summary="Agent card"),
+    Route("POST", AGENT, post, tags=TAGS, summary="Agent2Agent message", shown_body=Shown("A2aCall"),
+          returns="A2aAnswer", other_answers={202: ("Nothing to answer", None), 400: ("Not acceptable", REFUSAL)}),
+    Route("GET", AGENT, get_card, tags=TAGS, summary="Agent card",
+          returns="AgentCard", other_answers=BAD_CARD),
+    Route("DELETE", AGENT, no_session, tags=TAGS, summary="Not offered: 405", status=405),
+    Route("GET", f"{AGENT}/.well-known/agent-card.json", get_card, tags=TAGS, summary="Agent card",
+          returns="AgentCard", other_answers=BAD_CARD),
+    Route("GET", f"{AGENT}/.well-known/agent.json", get_card, tags=TAGS, summary="Agent card",
+          returns="AgentCard", other_answers=BAD_CARD),
     Route("GET", "/.well-known/agent-card.json", get_card_by_query, tags=TAGS, summary="Agent card",
+          returns="AgentCard", other_answers=BAD_CARD,
           query=(("assistant_id", "string"),)),
 )  # fmt: skip

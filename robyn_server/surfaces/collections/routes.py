@@ -1,5 +1,6 @@
 """Routes of collections and their documents."""
 
+from robyn_server.auth.tickets import COLLECTIONS
 from robyn_server.errors import InvalidRequest
 from robyn_server.resources.types import JsonObject
 from robyn_server.surfaces.collections.documents import (
@@ -8,11 +9,13 @@ from robyn_server.surfaces.collections.documents import (
     found_document,
     read_documents,
 )
-from robyn_server.web.routing import Reply, Request, Route
+from robyn_server.web.routing import Reply, Request, Route, Shown
 
 TAGS = ("Collections",)
 USUAL_LIMIT = 10
 LARGEST_LIMIT = 100
+LARGEST_OFFSET = 2**53
+"""What a database can still count to, with the limit on top."""
 
 
 async def create_collection(request: Request) -> Reply:
@@ -67,7 +70,7 @@ async def upload_documents(request: Request) -> Reply:
 async def list_documents(request: Request) -> Reply:
     """List the files of a collection."""
     limit = min(max(_number(request, "limit", USUAL_LIMIT), 1), LARGEST_LIMIT)
-    offset = max(_number(request, "offset", 0), 0)
+    offset = min(max(_number(request, "offset", 0), 0), LARGEST_OFFSET)
     files = await request.engine.collections.files(_id(request), limit=limit, offset=offset)
     return Reply.json([file_document(_id(request), file) for file in files])
 
@@ -101,17 +104,22 @@ def _number(request: Request, name: str, default: int) -> int:
 
 ONE = "/collections/{collection_id}"
 DOCUMENTS = f"{ONE}/documents"
+BAD = {400: ("Nothing to read in it", Shown("ErrorDetail"))}
 ROUTES = (
     Route("POST", "/collections", create_collection, "CollectionCreate", summary="Create Collection", tags=TAGS,
-          returns="Collection"),
-    Route("GET", "/collections", list_collections, summary="List Collections", tags=TAGS),
-    Route("GET", ONE, get_collection, summary="Get Collection", tags=TAGS, returns="Collection"),
+          returns="Collection", status=201),
+    Route("GET", "/collections", list_collections, summary="List Collections", tags=TAGS, returns="Collections"),
+    Route("GET", ONE, get_collection, summary="Get Collection", tags=TAGS, returns="Collection", ticket=COLLECTIONS),
     Route("PATCH", ONE, update_collection, "CollectionUpdate", summary="Update Collection", tags=TAGS,
           returns="Collection"),
-    Route("DELETE", ONE, delete_collection, summary="Delete Collection", tags=TAGS),
-    Route("POST", DOCUMENTS, upload_documents, summary="Upload Documents", tags=TAGS),
-    Route("GET", DOCUMENTS, list_documents, summary="List Documents", tags=TAGS,
+    Route("DELETE", ONE, delete_collection, summary="Delete Collection", tags=TAGS, status=204),
+    Route("POST", DOCUMENTS, upload_documents, summary="Upload Documents", tags=TAGS,
+          shown_body=Shown("DocumentUpload", "multipart/form-data"), returns="DocumentsAdded",
+          other_answers=BAD),
+    Route("GET", DOCUMENTS, list_documents, summary="List Documents", tags=TAGS, returns="Documents",
           query=(("limit", "integer"), ("offset", "integer"))),
-    Route("DELETE", f"{DOCUMENTS}/{{document_id}}", delete_document, summary="Delete Document", tags=TAGS),
-    Route("POST", f"{DOCUMENTS}/search", search_documents, "DocumentSearch", summary="Search Documents", tags=TAGS),
+    Route("DELETE", f"{DOCUMENTS}/{{document_id}}", delete_document, summary="Delete Document", tags=TAGS,
+          returns="Success"),
+    Route("POST", f"{DOCUMENTS}/search", search_documents, "DocumentSearch", summary="Search Documents", tags=TAGS,
+          returns="FoundDocuments", ticket=COLLECTIONS),
 )  # fmt: skip

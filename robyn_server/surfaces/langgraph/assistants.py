@@ -165,7 +165,7 @@ ROUTES = (
     ),
     Route(
         "DELETE", "/assistants/{assistant_id}", delete_assistant,
-        summary="Delete Assistant", tags=TAGS, query=(("delete_threads", "boolean"),),
+        summary="Delete Assistant", tags=TAGS, status=204, query=(("delete_threads", "boolean"),),
     ),
     Route(
         "GET", "/assistants/{assistant_id}/graph", get_graph,

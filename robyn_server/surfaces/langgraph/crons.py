@@ -97,5 +97,5 @@ ROUTES = (
         "PATCH", "/runs/crons/{cron_id}", update_cron, "CronPatch",
         summary="Update Cron", tags=TAGS, returns="Cron", before_body=cron_id_first,
     ),
-    Route("DELETE", "/runs/crons/{cron_id}", delete_cron, summary="Delete Cron", tags=TAGS),
+    Route("DELETE", "/runs/crons/{cron_id}", delete_cron, summary="Delete Cron", tags=TAGS, status=204),
 )  # fmt: skip

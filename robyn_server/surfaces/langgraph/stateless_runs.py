@@ -6,6 +6,7 @@ from robyn_server.errors import Unprocessable
 from robyn_server.surfaces.langgraph.reading import body_id, must_be_id
 from robyn_server.surfaces.langgraph.run_reading import cancel_action
 from robyn_server.surfaces.langgraph.run_replies import wait_headers
+from robyn_server.surfaces.langgraph.schemas.answers import EVENT_FRAMES
 from robyn_server.surfaces.langgraph.thread_runs import document
 from robyn_server.web.late_reply import whole_or_late
 from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
@@ -71,10 +72,11 @@ ROUTES = (
     Route("POST", "/runs", create_run, body="RunCreateStateless", tags=TAGS, summary="Create a background run",
           returns="Run"),
     Route("POST", "/runs/stream", stream_run, body="RunCreateStreamingStateless", tags=TAGS,
-          summary="Create a run and stream its events"),
+          summary="Create a run and stream its events", returns=EVENT_FRAMES),
     Route("POST", "/runs/wait", wait_run, body="RunCreateStreamingStateless", tags=TAGS,
-          summary="Create a run and wait for its end"),
-    Route("POST", "/runs/batch", create_batch, body="RunBatchCreate", tags=TAGS, summary="Create many runs"),
+          summary="Create a run and wait for its end", returns="RunOutput"),
+    Route("POST", "/runs/batch", create_batch, body="RunBatchCreate", tags=TAGS, summary="Create many runs",
+          returns="Runs"),
     Route("POST", "/runs/cancel", cancel_runs, body="RunsCancel", tags=("Thread Runs",), summary="Cancel many runs",
-          query=(("action", "string"),)),
+          status=204, query=(("action", "string"),)),
 )  # fmt: skip

@@ -85,11 +85,11 @@ async def list_namespaces(request: Request) -> Reply:
 ROUTES = (
     Route(
         "PUT", "/store/items", put_item, "StorePutRequest",
-        summary="Store or update an item", tags=TAGS,
+        summary="Store or update an item", tags=TAGS, status=204,
     ),
     Route(
         "DELETE", "/store/items", delete_item, "StoreDeleteRequest",
-        summary="Delete an item", tags=TAGS,
+        summary="Delete an item", tags=TAGS, status=204,
     ),
     Route(
         "GET", "/store/items", get_item,

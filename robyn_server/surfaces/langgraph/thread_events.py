@@ -5,6 +5,7 @@ from robyn_server.errors import Unprocessable
 from robyn_server.resources.event import EventId
 from robyn_server.surfaces.langgraph.reading import path_id
 from robyn_server.surfaces.langgraph.run_reading import modes_asked_for
+from robyn_server.surfaces.langgraph.schemas.answers import EVENT_FRAMES
 from robyn_server.web.routing import Answer, EventStream, Request, Route
 from robyn_server.wire.sse import read_last_event_id
 
@@ -29,6 +30,6 @@ def _after(request: Request) -> EventId | None:
 
 ROUTES = (
     Route("GET", "/threads/{thread_id}/stream", stream_thread, tags=("Threads",), summary="Stream a thread",
-          query=(("stream_modes", "string"), ("last_event_id", "string"), ("ticket", "string")),
+          returns=EVENT_FRAMES, query=(("stream_modes", "string"), ("last_event_id", "string"), ("ticket", "string")),
           ticket="thread:{thread_id}"),
 )  # fmt: skip

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from robyn_server.errors import DomainError, InvalidRequest, Refused, Unprocessable
 from robyn_server.resources.ids import random_id
 from robyn_server.resources.types import Json, JsonObject
+from robyn_server.surfaces.langgraph.schemas.answers import EVENT_FRAMES
 from robyn_server.web.errors import status_of
-from robyn_server.web.routing import Answer, EventStream, Refusal, Reply, Request, Route
+from robyn_server.web.routing import Answer, EventStream, Refusal, Reply, Request, Route, Shown
 from robyn_server.wire.protocol_v2.channels import read_subscription
 from robyn_server.wire.protocol_v2.commands import (
     MalformedCommand,
@@ -92,9 +93,12 @@ def _json(request: Request) -> Json:
 EVENTS = "/threads/{thread_id}/stream/events"
 TAGS = ("Threads",)
 ROUTES = (
-    Route("POST", "/threads/{thread_id}/commands", command, tags=TAGS, summary="Send a command of the thread protocol"),
-    Route("POST", EVENTS, stream_events, tags=TAGS,
-          summary="Stream the events of a thread"),
+    Route("POST", "/threads/{thread_id}/commands", command, tags=TAGS, summary="Send a command of the thread protocol",
+          shown_body=Shown("ProtocolCommand"), returns="ProtocolResponse",
+          other_answers={400: ("Malformed command envelope", Shown("ProtocolError"))}),
+    Route("POST", EVENTS, stream_events, tags=TAGS, summary="Stream the events of a thread",
+          shown_body=Shown("ProtocolEventStreamRequest"), returns=EVENT_FRAMES,
+          other_answers={400: ("Invalid request body", Shown("ErrorResponse"))}),
 )  # fmt: skip
 
 REFUSALS = (Refusal("GET", EVENTS, Reply.json({"detail": "Method Not Allowed"}, 405, {"allow": "POST"})),)

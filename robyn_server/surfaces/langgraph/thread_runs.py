@@ -23,6 +23,7 @@ from robyn_server.surfaces.langgraph.run_replies import (
     wait_headers,
 )
 from robyn_server.surfaces.langgraph.run_select import select_fields
+from robyn_server.surfaces.langgraph.schemas.answers import EVENT_FRAMES
 from robyn_server.web.late_reply import whole_or_late
 from robyn_server.web.routing import Answer, EventStream, Reply, Request, Route
 from robyn_server.wire.sse import frame_of, mode_filter
@@ -151,19 +152,20 @@ RUN = "/threads/{thread_id}/runs/{run_id}"
 ROUTES = (
     Route("POST", "/threads/{thread_id}/runs", create_run, body="RunCreateStateful", tags=TAGS,
           summary="Create a background run", returns="Run"),
-    Route("GET", "/threads/{thread_id}/runs", list_runs, tags=TAGS, summary="List the runs of a thread",
+    Route("GET", "/threads/{thread_id}/runs", list_runs, tags=TAGS, summary="List the runs of a thread", returns="Runs",
           query=(("limit", "integer"), ("offset", "integer"), ("status", "string"), ("select", "string"))),
     Route("POST", "/threads/{thread_id}/runs/stream", stream_run, body="RunCreateStreamingStateful", tags=TAGS,
-          summary="Create a run and stream its events"),
+          summary="Create a run and stream its events", returns=EVENT_FRAMES),
     Route("POST", "/threads/{thread_id}/runs/wait", wait_run, body="RunCreateStreamingStateful", tags=TAGS,
-          summary="Create a run and wait for its end"),
+          summary="Create a run and wait for its end", returns="RunOutput"),
     Route("GET", RUN, get_run, tags=TAGS, summary="Get a run", returns="Run"),
-    Route("DELETE", RUN, delete_run, tags=TAGS, summary="Delete a run"),
-    Route("POST", f"{RUN}/cancel", cancel_run, tags=TAGS, summary="Cancel a run",
+    Route("DELETE", RUN, delete_run, tags=TAGS, summary="Delete a run", status=204),
+    Route("POST", f"{RUN}/cancel", cancel_run, tags=TAGS, summary="Cancel a run", returns="RunOutput",
+          other_answers={202: ("The run will stop", None)},
           query=(("wait", "boolean"), ("action", "string"))),
-    Route("GET", f"{RUN}/join", join_run, tags=TAGS, summary="Wait for a run's end",
+    Route("GET", f"{RUN}/join", join_run, tags=TAGS, summary="Wait for a run's end", returns="RunOutput",
           query=(("cancel_on_disconnect", "boolean"),)),
-    Route("GET", f"{RUN}/stream", join_run_stream, tags=TAGS, summary="Join a run's stream",
+    Route("GET", f"{RUN}/stream", join_run_stream, tags=TAGS, summary="Join a run's stream", returns=EVENT_FRAMES,
           query=(("stream_mode", "string"), ("cancel_on_disconnect", "boolean"), ("last_event_id", "string"),
                  ("ticket", "string")),
           ticket="thread:{thread_id}"),

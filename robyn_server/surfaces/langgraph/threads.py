@@ -144,7 +144,7 @@ ROUTES = (
         "PATCH", "/threads/{thread_id}", update_thread, "ThreadPatch",
         summary="Patch Thread", tags=TAGS, returns="Thread", before_body=thread_id_first,
     ),
-    Route("DELETE", "/threads/{thread_id}", delete_thread, summary="Delete Thread", tags=TAGS),
+    Route("DELETE", "/threads/{thread_id}", delete_thread, summary="Delete Thread", tags=TAGS, status=204),
     Route(
         "POST", "/threads/{thread_id}/copy", copy_thread,
         summary="Copy Thread", tags=TAGS, returns="Thread",

@@ -7,7 +7,7 @@ from robyn_server.engine.run_config import API_VERSION
 from robyn_server.errors import Unprocessable
 from robyn_server.surfaces.mcp.tools import AssistantTools
 from robyn_server.web.late_reply import whole_or_late
-from robyn_server.web.routing import Answer, Reply, Request, Route
+from robyn_server.web.routing import Answer, Reply, Request, Route, Shown
 from robyn_server.wire.mcp import NOT_ACCEPTED, BadMessage, Call, accepted, answer, read_call
 
 
@@ -46,7 +46,9 @@ def _bad(text: str) -> Reply:
 
 TAGS = ("MCP",)
 ROUTES = (
-    Route("POST", "/mcp/", post, tags=TAGS, summary="Model Context Protocol message"),
-    Route("GET", "/mcp/", no_stream, tags=TAGS, summary="Not offered: 405"),
-    Route("DELETE", "/mcp/", no_session, tags=TAGS, summary="Not offered: 404"),
-)
+    Route("POST", "/mcp/", post, tags=TAGS, summary="Model Context Protocol message",
+          shown_body=Shown("McpMessage"), returns="McpAnswer",
+          other_answers={202: ("Nothing to answer", None), 400: ("No message", Shown("McpRefusal"))}),
+    Route("GET", "/mcp/", no_stream, tags=TAGS, summary="Not offered: 405", status=405),
+    Route("DELETE", "/mcp/", no_session, tags=TAGS, summary="Not offered: 404", status=404),
+)  # fmt: skip

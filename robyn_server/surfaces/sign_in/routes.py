@@ -45,6 +45,7 @@ class SignIn:
             summary="Create Stream Ticket",
             tags=("Sign In",),
             returns="StreamTicket",
+            status=201,
         )
         return Surface("sign_in", (route,), SCHEMAS)
 

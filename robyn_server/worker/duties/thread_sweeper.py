@@ -24,7 +24,7 @@ class ThreadSweeper:
         for thread in await storage.threads.expired(now, self._rules.sweep_limit):
             async with self._parts.thread_locks.of(thread.thread_id):
                 # The sweep takes a while: who has come back to a thread since then keeps it.
-                present = await storage.threads.get(thread.thread_id)
+                present = await storage.threads.get(thread.thread_id, leaving=True)
                 if present is not None and present.expires_at == thread.expires_at:
                     await self._sweep(thread)
                     swept += 1

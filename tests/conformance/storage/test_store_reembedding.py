@@ -196,16 +196,16 @@ def _old_items(dims: int) -> Transition[None]:
     yield "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (1, 1, ?, 1, ?)", (dims, bytes(4 * dims))
 
 
-BACK_TO = {
-    2: ["ALTER TABLE item_vector RENAME TO vector"],
-    1: [
-        "ALTER TABLE item_vector DROP COLUMN embedding",
-        "CREATE INDEX vector_ns ON item_vector(dims, ns, seq, id)",
-        "ALTER TABLE item DROP COLUMN paths, DROP COLUMN embedding",
-        "DROP TABLE embedding",
-        "ALTER TABLE item_vector RENAME TO vector",
-    ],
-}
+OLD_NAME = ["ALTER TABLE item_vector RENAME TO vector"]
+WITHOUT_OWNERS = ["ALTER TABLE namespace DROP COLUMN owner", *OLD_NAME]
+WITHOUT_NUMBERS = [
+    "ALTER TABLE item_vector DROP COLUMN embedding",
+    "CREATE INDEX vector_ns ON item_vector(dims, ns, seq, id)",
+    "ALTER TABLE item DROP COLUMN paths, DROP COLUMN embedding",
+    "DROP TABLE embedding",
+    *WITHOUT_OWNERS,
+]
+BACK_TO = {3: OLD_NAME, 2: WITHOUT_OWNERS, 1: WITHOUT_NUMBERS}
 
 
 @pytest.mark.parametrize("version", BACK_TO)

@@ -160,6 +160,15 @@ async def test_vectors_of_an_earlier_configuration_are_passed_over(opened) -> No
     assert scores(found) == [("new", 1.0), *((f"k{n}", None) for n in (0, 2, 1, 3))]
 
 
+async def test_owners_search_among_their_own(opened) -> None:
+    store = await opened()
+    for owner, text in (("ann", "red apple"), ("bob", "red car")):
+        await store.owned_by(owner).aput(("s",), "k", {"n": 1, "text": text})
+    for wanted in (None, {"n": 1}):
+        (best,) = await store.owned_by("bob").asearch(("s",), query="red apple", filter=wanted)
+        assert (best.value["text"], best.score) == ("red car", pytest.approx(0.5))
+
+
 @pytest.mark.parametrize("opened", ["pgvector"], indirect=True)
 async def test_the_database_compares_what_was_there_before_its_extension(
     opened, pgvector: PostgresServer

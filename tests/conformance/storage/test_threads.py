@@ -162,3 +162,29 @@ async def test_orders(table: ThreadRows) -> None:
     assert await order("status") == ["t1", "t0", "t2"]
     # Equals stand in the order they came, whichever the direction.
     assert await order("status", descending=False) == ["t0", "t2", "t1"]
+
+
+async def test_a_thread_that_is_leaving_is_hidden(storage: Storage) -> None:
+    soon = ThreadTtl(timedelta(seconds=-1), "delete")
+    await storage.threads.create(NewThread("t1", {"a": 1}))
+    await storage.threads.create(NewThread("t2", {"a": 1}, soon))
+    await storage.threads.expire("t1")
+    assert await storage.threads.get("t1") is None
+    assert await storage.threads.patch("t1", {"b": 2}) is None
+    there = await storage.threads.get("t1", leaving=True)
+    assert there is not None and there.metadata == {"a": 1}
+    either = parse_filter({"$or": [{"a": 1}, {"b": 1}]})
+    for query in (
+        ThreadSearch(),
+        ThreadSearch({"a": 1}),
+        ThreadSearch(status="idle"),
+        ThreadSearch(ids=("t1", "t2")),
+        ThreadSearch(visible=either),
+    ):
+        # One whose time is over is shown until it is swept.
+        assert [thread.thread_id for thread in (await storage.threads.search(query)).items] == ["t2"]
+        assert await storage.threads.count(query) == 1
+    assert {one.thread_id for one in await storage.threads.expired(now() + timedelta(minutes=1), 9)} == {
+        "t1",
+        "t2",
+    }

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.auth.people import ANN, BOB, ENVIRON, SERVICE, bearer
+from tests.auth.people import ANN, BOB, ENVIRON, MACHINE, SERVICE, bearer
 from tests.server_process import ServerProcess
 from tests.tools_agent.stand_ins import Start, ask, programs
 
@@ -177,6 +177,8 @@ def test_a_long_file_is_cut_into_pieces_and_goes_as_a_whole(http):
     (long, short) = http.get(f"/collections/{collection}/documents").json()
     assert (long["id"], long["collection_id"]) == (ids[0], collection)
     assert http.get(f"/collections/{collection}/documents", params={"offset": 1}).json() == [short]
+    beyond = http.get(f"/collections/{collection}/documents", params={"offset": 2**63 - 1, "limit": -1})
+    assert (beyond.status_code, beyond.json()) == (200, [])
     gone = http.delete(f"/collections/{collection}/documents/{long['metadata']['file_id']}")
     assert gone.json() == {"success": True}
     assert [one["metadata"]["name"] for one in found(http, collection, "ship", limit=50)] == ["short.txt"]
@@ -250,16 +252,21 @@ def test_a_service_embeds_and_may_fail(start: Start, server_factory: Callable[..
     http.close()
 
 
+@pytest.mark.parametrize(
+    "who", [bearer(ANN), MACHINE, SERVICE, None], ids=["token", "key", "service", "nobody"]
+)
 def test_the_agent_searches_them(
-    http, start: Start, tmp_path: Path, server_factory: Callable[..., ServerProcess]
+    who, start: Start, tmp_path: Path, server_factory: Callable[..., ServerProcess]
 ):
     call = {"name": "My_animals", "arguments": {"query": "Who jumps over the dog?"}}
     rules = {"rules": [{"match": "animals", "replies": [{"tool_calls": [call]}, {"text": "The fox."}]}]}
     (tmp_path / "rules.json").write_text(json.dumps(rules))
     llm = start("-m", "robyn_server.testing.fake_llm", "--port", "0", "--rules", str(tmp_path / "rules.json"))
-    environ = {**ENVIRON, "OUTBOUND_ALLOW": llm.split("/")[2], "SPY_FILE": str(tmp_path / "spy")}
+    environ = {"OUTBOUND_ALLOW": llm.split("/")[2], "SPY_FILE": str(tmp_path / "spy")}
+    if who is not None:
+        environ |= ENVIRON
     serving = server_factory(config=PROJECT, environ=environ).start()
-    with httpx.Client(base_url=serving.url, headers=bearer(ANN), timeout=60) as own:
+    with httpx.Client(base_url=serving.url, headers=who, timeout=60) as own:
         collection = created(own, "My animals", description="All about them")
         upload(own, collection, ("fox.txt", FOX.encode()), ("ship.txt", SHIP.encode()))
         configurable = {

@@ -194,6 +194,8 @@ async def test_results_that_allow_everything(result):
         ({"owner": {"$eq": "ann"}}, {"owner": "ann"}, {}),
         ({"members": {"$contains": "ann"}}, {"members": ["ann", "x"]}, {"members": "ann"}),
         ({"members": {"$contains": ["ann", "x"]}}, {"members": ["x", "ann"]}, {"members": ["ann"]}),
+        ({"flags": {"$contains": True}}, {"flags": [True]}, {"flags": [1]}),
+        ({"flags": {"$contains": []}}, {"flags": []}, {"flags": 1}),
         ({"$or": [{"a": 1}, {"b": 2}]}, {"b": 2}, {"b": 1}),
         ({"$and": [{"a": 1}, {"b": 2}]}, {"a": 1, "b": 2}, {"a": 1}),
         ({"b": 2, "$or": [{"a": 1}, {"c": 3}]}, {"b": 2, "c": 3}, {"a": 1}),

@@ -2,7 +2,15 @@
 
 import copy
 
-from robyn_server.auth.secrets import is_secret_name, merged, put_back, take_secrets
+from robyn_server.auth.secrets import (
+    MASK,
+    NOT_GIVEN,
+    is_secret_name,
+    merged,
+    put_back,
+    take_secrets,
+    unmasked,
+)
 
 BODY = {
     "assistant_id": "agent",
@@ -77,3 +85,27 @@ def test_names_are_exact():
     assert is_secret_name("mine", ("mine",))
     assert not is_secret_name("max_tokens")
     assert not is_secret_name("token")
+
+
+def test_a_mask_stands_for_what_is_kept():
+    kept = {"OPENAI_API_KEY": "sk-1", "GOOGLE_API_KEY": "g-1"}
+    assert unmasked(MASK, "real") == "real"
+    assert unmasked("new", "real") == "new"
+    assert unmasked({"OPENAI_API_KEY": MASK, "GOOGLE_API_KEY": "g-2"}, kept) == {
+        "OPENAI_API_KEY": "sk-1",
+        "GOOGLE_API_KEY": "g-2",
+    }
+    for nothing in (unmasked(MASK, NOT_GIVEN), unmasked({"a": MASK}, NOT_GIVEN), unmasked({"a": MASK}, "x")):
+        assert nothing is NOT_GIVEN
+    assert unmasked({}, kept) == {}
+
+
+def test_what_a_run_says_of_a_secret_wins_wherever_it_says_it():
+    assistants = {"configurable": {"custom_api_key": "old"}, "context": {"custom_api_key": "old"}}
+    for place in ("configurable", "context"):
+        secrets = merged(assistants, {place: {"custom_api_key": "new"}, "token": "t"})
+        assert put_back({}, {}, secrets) == ({"custom_api_key": "new"},) * 2
+        assert secrets["token"] == "t"
+        masked = merged(assistants, {place: {"custom_api_key": MASK}})
+        assert put_back({}, {}, masked) == ({"custom_api_key": "old"},) * 2
+    assert put_back({}, {}, merged({}, {"context": {"custom_api_key": MASK}})) == ({}, {})

@@ -1,6 +1,7 @@
 """`SupabaseAuth` where it needs nobody else: HS256, headers, service keys, what it remembers."""
 
 import asyncio
+import hashlib
 import time
 
 import jwt
@@ -172,3 +173,11 @@ async def test_a_check_costs_less_than_a_fifth_of_a_millisecond():
         await auth.authenticate(request)
         costs.append(time.perf_counter() - began)
     assert sorted(costs)[100] < 0.000_2
+
+
+async def test_the_operator_names_administrators_by_id():
+    auth = make_auth(admin_user_ids=("ann",), api_keys=((hashlib.sha256(b"k").hexdigest(), "ann", False),))
+    for credentials in (asking(f"Bearer {make_token()}"), asking(x_api_key="k")):
+        assert (await auth.authenticate(credentials)).permissions == ("authenticated", "admin")
+    bob = asking(f"Bearer {make_token(sub='bob')}")
+    assert (await auth.authenticate(bob)).permissions == ("authenticated",)

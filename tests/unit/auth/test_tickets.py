@@ -23,6 +23,8 @@ def test_it_is_good_until_its_time_is_over_and_carries_no_token():
     assert (caller.identity, caller.user, caller.token) == ("ann", {"identity": "ann"}, None)
     with pytest.raises(Unauthenticated):
         TICKETS.redeem(ticket, f"thread:{THREAD}", at + LIFETIME)
+    longer = TICKETS.issue(ANN, f"thread:{THREAD}", at, 2 * LIFETIME)
+    assert TICKETS.redeem(longer, f"thread:{THREAD}", at + LIFETIME).identity == "ann"
 
 
 @pytest.mark.parametrize("purpose", [b"robyn_server run secrets", b"another"])

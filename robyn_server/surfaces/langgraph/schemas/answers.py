@@ -15,6 +15,10 @@ from robyn_server.surfaces.langgraph.schemas.shapes import (
     string,
 )
 from robyn_server.surfaces.langgraph.schemas.threads import STATUSES
+from robyn_server.web.routing import Shown
+
+EVENT_FRAMES = Shown("EventFrames", "text/event-stream")
+"""What streams answer."""
 
 MOMENT: JsonObject = {"type": "string", "format": "date-time"}
 SCHEMA = nullable("object")
@@ -28,6 +32,8 @@ GRAPH_SCHEMAS = {
 BYTES = body({"count": integer(), "bytes": integer()}, "count", "bytes")
 
 ANSWERS: JsonObject = {
+    "EventFrames": string("Server-sent events; comments in between keep the connection alive."),
+    "RunOutput": {"description": "The values of the graph at the end, or `__error__` with what went wrong."},
     "ErrorResponse": body({"detail": string("What is wrong.")}, "detail"),
     "Count": integer("How many there are."),
     "Assistant": body(
