@@ -38,7 +38,7 @@ check: .venv/.installed-dev ## Format, lint, types, import contracts, fast tests
 format: .venv/.installed-dev ## Format the code and repair what ruff can repair
 	@$(PY) -m ruff check --fix --quiet .; $(PY) -m ruff format .
 
-soak: .venv/.installed-dev ## Repeat the crash scenes (ROUNDS=10 times; takes a while)
+soak: .venv/.installed-dev ## Repeat the crash scenes and faults (ROUNDS=10 times; takes a while)
 	@sh tests/ensure_services.sh
 	@$(PY) -m pytest -m soak --rounds "$(ROUNDS)" $(ARGS)
 

@@ -23,12 +23,15 @@ OVERRIDES = (
     "port",
     "slots",
     "no_worker",
+    "worker_processes",
     "worker_port",
     "log_level",
     "log_format",
     "allow_unauthenticated",
 )
 """The arguments that are fields of `Settings`."""
+
+MOST_WORKERS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,8 +54,32 @@ def serve(arguments: argparse.Namespace, words: Sequence[str]) -> int:
         return serve_here(arguments, tie)
     watched = Path(arguments.config_path or "langgraph.json")
     watch = FileWatch(watched) if arguments.command == "serve" and arguments.reload else None
-    command = [sys.executable, "-m", "robyn_server", *words]
-    return Supervisor(command, watch.changed if watch else None).run()
+    program = [sys.executable, "-m", "robyn_server"]
+    workers = [[*program, "worker", *shared_words(arguments)]] * worker_processes(arguments)
+    return Supervisor([*program, *words], watch.changed if watch else None, workers).run()
+
+
+def worker_processes(arguments: argparse.Namespace) -> int:
+    """How many workers are wanted beside the server; what is no number the server process will complain about."""
+    wanted = getattr(arguments, "worker_processes", None) or "0"
+    return min(int(wanted), MOST_WORKERS) if wanted.isdecimal() else 0
+
+
+def shared_words(arguments: argparse.Namespace) -> list[str]:
+    """What a server's workers are told as well, as it stands on a command line."""
+    flags = {
+        "--config": "config_path",
+        "--data-dir": "data_dir",
+        "--log-level": "log_level",
+        "--log-format": "log_format",
+        "--slots": "slots",
+    }
+    return [
+        word
+        for flag, name in flags.items()
+        if (value := getattr(arguments, name)) is not None
+        for word in (flag, value)
+    ]
 
 
 def serve_here(arguments: argparse.Namespace, tie: Tie) -> int:
@@ -110,7 +137,9 @@ def parser() -> argparse.ArgumentParser:
     shared = shared_arguments()
     add_serve(commands.add_parser("serve", parents=[shared], help="serve the graphs (the default)"))
     worker = commands.add_parser(
-        "worker", parents=[shared], help="execute runs for servers on the same PostgreSQL and Redis"
+        "worker",
+        parents=[shared],
+        help="execute runs for a server --no-worker on the same data directory, or on the same PostgreSQL and Redis",
     )
     add_slots(worker)
     add_host(worker)
@@ -166,6 +195,9 @@ def add_serve(command: argparse.ArgumentParser) -> None:
     add_slots(command)
     command.add_argument(
         "--no-worker", action="store_const", const="1", help="leave the runs to other servers and workers"
+    )
+    command.add_argument(
+        "--worker-processes", metavar="N", help="leave the runs to so many worker processes, started here"
     )
     command.add_argument(
         "--reload", action="store_true", help="start again when a file of the project changes"

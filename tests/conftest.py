@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--postgres", action="store_true", help="the shared server works on PostgreSQL and Redis"
     )
+    parser.addoption("--joined", action="store_true", help="the shared server has a worker process")
     parser.addoption("--rounds", type=int, default=10, help="how often a scene marked soak is repeated")
 
 
@@ -50,7 +51,8 @@ def server(
         environ["DATABASE_URI"] = postgres.database("server")
         redis: RedisServer = request.getfixturevalue("redis_server")
         environ["REDIS_URI"] = redis.uri
-    serving = ServerProcess(tmp_path_factory.mktemp("server"), environ=environ)
+    flags = ["--worker-processes", "1"] if request.config.getoption("--joined") else []
+    serving = ServerProcess(tmp_path_factory.mktemp("server"), *flags, environ=environ)
     try:
         yield serving.start()
         serving.stop()

@@ -33,6 +33,7 @@ async def open_shared_events(
     log = SharedEventLog(
         redis,
         keep_seconds=int(settings.resumable_ttl.total_seconds()),
+        patience=settings.redis_patience.total_seconds(),
         ring_bytes_per_thread=settings.ring_bytes_per_thread,
         sealing=sealing,
     )

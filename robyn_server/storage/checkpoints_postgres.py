@@ -34,6 +34,7 @@ from robyn_server.storage.checkpoint_encoding import (
     opened_metadata,
     sealed_metadata,
 )
+from robyn_server.storage.checkpoint_ids import stay_above
 from robyn_server.storage.checkpoint_rows import Place
 from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
@@ -51,6 +52,20 @@ class PostgresSaver(AsyncPostgresSaver):
         self._cipher = db.dialect.cipher
         self._runs: dict[tuple[str, str], str] = {}
         """By namespace and id: whose the checkpoints are that were put through this object."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the library's. What is read to go on from it is followed by greater ids."""
+        found = await super().aget_tuple(config)
+        configurable = config["configurable"]
+        if not get_checkpoint_id(config):
+            if found is not None:
+                stay_above(found.checkpoint["id"])
+        elif "run_id" in configurable:
+            # A run that goes on from an older checkpoint.
+            newest = await self._db.glance(partial(upkeep.newest_id, *namespace_of(config)))
+            if newest is not None:
+                stay_above(newest)
+        return found
 
     async def aput(
         self,

@@ -24,6 +24,11 @@ class Dialect(Protocol):
     name: Literal["sqlite", "postgres"]
     lock: str
     """Ends a SELECT that locks its rows for the rest of the transaction."""
+    hold: str
+    """Ends a SELECT that keeps its rows from being deleted for the rest of the transaction."""
+    enter: str
+    """SQL expression over a row of `thread`: whether no other server holds the thread's lock
+    (`interfaces.ThreadLocks`), nor will for the rest of the transaction. Empty where there are no other servers."""
     skip_locked: str
     """The same, passing over rows that somebody else has locked."""
     now: str
@@ -100,6 +105,8 @@ class SqliteDialect:
 
     name: Literal["sqlite", "postgres"] = "sqlite"
     lock = ""
+    hold = ""
+    enter = ""
     skip_locked = ""
     now = "clock_timestamp()"
     members = "(SELECT value FROM json_each(?))"

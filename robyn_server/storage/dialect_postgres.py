@@ -23,6 +23,8 @@ class PostgresDialect:
     name: Literal["sqlite", "postgres"] = "postgres"
     # Of this kind, because a plain FOR UPDATE also shuts out whoever only refers to the row.
     lock = " FOR NO KEY UPDATE"
+    hold = " FOR KEY SHARE"
+    enter = "pg_try_advisory_xact_lock_shared(hashtextextended('robyn_server:' || thread_id, 0))"
     skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     now = "now()"
     members = "(SELECT member FROM json_array_elements_text(?) AS member)"

@@ -38,7 +38,10 @@ class HandlerContexts:
 
     async def enter(self, context: JsonObject | None) -> None:
         """See `SealingContexts`."""
-        text = orjson.dumps(context or {}, option=orjson.OPT_SORT_KEYS).decode()
+        await self.enter_again(orjson.dumps(context or {}, option=orjson.OPT_SORT_KEYS).decode())
+
+    async def enter_again(self, text: str) -> None:
+        """See `SealingContexts`."""
         if not self._keys.is_ready(text):
             await asyncio.to_thread(self._keys.make, text)
         SEALING_CONTEXT.set(text)

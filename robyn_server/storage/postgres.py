@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 
 from langgraph.store.base import BaseStore
 
@@ -27,10 +28,12 @@ from robyn_server.storage.persistence import (
     store_of,
     sweep_store,
 )
+from robyn_server.storage.postgres_clock import PostgresClock
 from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from robyn_server.storage.thread_locks_postgres import PostgresThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -65,8 +68,18 @@ class PostgresStorage:
         self.embedder = embedder
         self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
+        self.thread_locks = PostgresThreadLocks(settings.database_uri)
+        self._clock = PostgresClock(db)
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
         self._opened = opened
+
+    def now(self) -> datetime:
+        """See `Storage`."""
+        return self._clock.now()
+
+    async def read_clock(self) -> None:
+        """See `Storage`."""
+        await self._clock.read()
 
     def store_of(self, owner: str | None) -> BaseStore:
         """See `Storage`."""
@@ -92,6 +105,7 @@ class PostgresStorage:
 
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
+        await self.thread_locks.close()
         await self._opened.aclose()
         await self._documents_db.settle()
         await self._db.close()
@@ -136,6 +150,7 @@ async def open_storage(
             opened,
             encryption.contexts,
         )
+        await storage.read_clock()
         opening.pop_all()
     return storage
 

@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from robyn_server.errors import DomainError, InvalidRequest, StartupError, Unavailable
-from robyn_server.storage.db import Row, Start, Statement, Transition
+from robyn_server.storage.db import Row, Start, Statement, TakenElsewhere, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.sync_loop import SyncLoop
@@ -238,9 +238,12 @@ class PostgresDb:
                 again = again or (isinstance(error, _Broken) and time.monotonic() < give_up_at)
                 if not again:
                     raise as_domain_error(error) or error from error
+            except TakenElsewhere:
+                if time.monotonic() > give_up_at:
+                    raise
             except PoolClosed as error:
                 raise Unavailable("The database is closed.") from error
-            await asyncio.sleep(random.random() * 0.01 * attempt)
+            await asyncio.sleep(random.random() * min(0.01 * attempt, 0.1))
             attempt += 1
 
     @asynccontextmanager

@@ -45,7 +45,7 @@ async def test_the_heartbeat_of_another_event_loop(postgres: PostgresServer) -> 
 
     def in_a_thread() -> list[str]:
         with asyncio.Runner() as runner:
-            beats = [runner.run(storage.queue.heartbeat("w", LEASE)) for _ in range(3)]
+            beats = [runner.run(storage.queue.heartbeat("w", LEASE, [run.run_id])) for _ in range(3)]
         return [held.run_id for beat in beats for held in beat]
 
     assert await asyncio.to_thread(in_a_thread) == [run.run_id] * 3
