@@ -106,9 +106,20 @@ def other(arguments: argparse.Namespace) -> int:
         case "routes":
             return commands.routes(given)
         case "migrate":
-            return commands.migrate(given)
+            return migrate(arguments, given)
         case _:
             return commands.backup(given, Path(arguments.directory))
+
+
+def migrate(arguments: argparse.Namespace, given: dict[str, str]) -> int:
+    """`migrate`, within one database or from one to another."""
+    from robyn_server import commands  # noqa: PLC0415 - as in `other`
+
+    if arguments.source is None and arguments.target is None:
+        return commands.migrate(given)
+    if arguments.source is None or arguments.target is None:
+        raise StartupError("--from and --to go together: name both, or neither.")
+    return commands.move(given, arguments.source, arguments.target)
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, str]:
@@ -137,7 +148,9 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("check", parents=[shared], help="say whether langgraph.json and its graphs load")
     commands.add_parser("routes", parents=[shared], help="list the HTTP routes")
-    commands.add_parser("migrate", parents=[shared], help="bring the database to this version, then end")
+    add_migrate(
+        commands.add_parser("migrate", parents=[shared], help="bring the database to this version, then end")
+    )
     backup = commands.add_parser("backup", parents=[shared], help="copy the databases, also while serving")
     backup.add_argument("directory", metavar="DIR", help="the folder to copy them to")
     return top
@@ -158,6 +171,16 @@ def shared_arguments() -> argparse.ArgumentParser:
 def add_slots(command: argparse.ArgumentParser) -> None:
     """For whoever executes runs."""
     command.add_argument("--slots", metavar="N", help="runs at once (default: 256)")
+
+
+def add_migrate(command: argparse.ArgumentParser) -> None:
+    """For a copy into another database."""
+    command.add_argument(
+        "--from", dest="source", metavar="sqlite:DIR", help="the data directory to copy (with --to)"
+    )
+    command.add_argument(
+        "--to", dest="target", metavar="postgresql:URI", help="the empty database to copy it into"
+    )
 
 
 def add_host(command: argparse.ArgumentParser) -> None:

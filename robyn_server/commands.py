@@ -15,17 +15,20 @@ import uvloop
 
 from robyn_server import __version__, environment, garbage, runtime
 from robyn_server.app import Project, open_application, surfaces
-from robyn_server.auth.sealing import Sealer
+from robyn_server.auth.sealing import KEY_FILE, Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.events.hub_link import HubLink
 from robyn_server.graphs.check import check as check_graphs
+from robyn_server.graphs.config_file import read_config_file
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
 from robyn_server.settings import Settings, check_shared, is_shared, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir, join_data_dir
+from robyn_server.storage.encryption import open_encryption
+from robyn_server.storage.migrations import APP_FILE
 from robyn_server.storage.opening import describe, refuse_steps, schema
 from robyn_server.storage.opening import migrate as bring_up_to_date
 from robyn_server.storage.sealing_context import SEALING_CONTEXT
@@ -193,6 +196,55 @@ def migrate(overrides: Overrides) -> int:
         held.release()
     say(f"{describe(settings)}: {steps} step(s) applied, the database is up to date.")
     return 0
+
+
+def move(overrides: Overrides, source: str, target: str) -> int:
+    """Copy a data directory into PostgreSQL. Raises `StartupError`."""
+    data_dir, uri = addresses(source, target)
+    settings = replace(configured(overrides), data_dir=data_dir, database_uri=None)
+    if not (data_dir / APP_FILE).is_file():
+        raise StartupError(f"There is no database in {data_dir}: name the server's data directory.")
+    # The driver is not for every command.
+    from robyn_server.storage.moving import move as copy_all  # noqa: PLC0415
+
+    held = hold_data_dir(data_dir)
+    try:
+        encryption = open_encryption(settings, encryption_handlers(settings))
+        rows = copy_all(data_dir, uri, encryption.cipher, say)
+        if encryption.contexts is not None:
+            asyncio.run(encryption.contexts.close())
+    finally:
+        held.release()
+    say(
+        f"{rows:,} rows copied and counted: the servers may start on {describe(replace(settings, database_uri=uri))}."
+    )
+    if not settings.secret_key and (data_dir / KEY_FILE).is_file():
+        say(
+            f"Secrets of runs and crons are sealed with {data_dir / KEY_FILE}: give every server's data directory"
+            " a copy of this file."
+        )
+    return 0
+
+
+def addresses(source: str, target: str) -> tuple[Path, str]:
+    """The folder of `sqlite:DIR`, and the address of `postgresql:URI` (or just the URI). Raises `StartupError`."""
+    kind, _, folder = source.partition(":")
+    scheme, _, rest = target.partition(":")
+    if kind != "sqlite" or not folder:
+        raise StartupError("--from must be sqlite: and a data directory, such as sqlite:.data.")
+    if scheme not in ("postgresql", "postgres") or not rest:
+        raise StartupError(
+            "--to must be the address of a PostgreSQL database, such as postgresql://user@host/agents."
+        )
+    return Path(folder), target if rest.startswith("//") else rest
+
+
+def encryption_handlers(settings: Settings) -> object | None:
+    """What langgraph.json names, where there is one. Raises `StartupError`."""
+    sources = environment.read_sources(settings.config_path, os.environ)
+    if not sources.section("encryption").get("path"):
+        return None
+    return runtime.encryption_handlers(read_config_file(settings.config_path, sources.merged))
 
 
 def backup(overrides: Overrides, target: Path) -> int:

@@ -34,6 +34,7 @@ from robyn_server.resources.caller import Caller
 from robyn_server.settings import Settings
 from robyn_server.storage.checkpoint_serializer import SerdeOptions
 from robyn_server.storage.encryption import Encryption, open_encryption
+from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.named_object import Named
 from robyn_server.storage.opening import open_storage, schema
@@ -93,8 +94,13 @@ def prepare(settings: Settings) -> Prepared:
         open_auth(settings, handlers, config_file.section("auth")),
         _persistence(settings, config_file),
         *_webhooks(settings, config_file, variables),
-        encryption_handlers=_loaded(config_file, "encryption", config_file.named("encryption")),
+        encryption_handlers=encryption_handlers(config_file),
     )
+
+
+def encryption_handlers(config_file: ConfigFile) -> object | None:
+    """What `encryption.path` of langgraph.json names. Raises `StartupError`."""
+    return _loaded(config_file, "encryption", config_file.named("encryption"))
 
 
 def _loaded(config_file: ConfigFile, label: str, spec: GraphSpec | None) -> object | None:
@@ -220,7 +226,7 @@ async def open_events(settings: Settings, encryption: Encryption, link: HubLink 
         # The client costs a tenth of a second, which a server on its own does not need.
         from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
 
-        return Events(*await open_shared_events(settings))
+        return Events(*await open_shared_events(settings, EventSealing(encryption.cipher)))
     spill = open_spill(settings.data_dir, encryption.cipher)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
     notifier = InProcessNotifier()

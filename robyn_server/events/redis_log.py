@@ -18,6 +18,7 @@ from robyn_server.events.redis_entries import GONE, LOST, entry_of, key_of, list
 from robyn_server.events.redis_feed import SOON_SECONDS, RedisFeed
 from robyn_server.events.redis_writer import RedisWriter
 from robyn_server.events.ring import Ring
+from robyn_server.events.sealing import IN_CLEAR, Sealing
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 
 BATCH_BYTES = 256 << 10
@@ -37,8 +38,10 @@ class RedisEventLog:
         most_entries: int = 20_000,
         patience: float = 10.0,
         ring_bytes_per_thread: int = 4 << 20,
+        sealing: Sealing = IN_CLEAR,
     ) -> None:
         self._redis = redis
+        self._sealing = sealing
         self._writer = RedisWriter(redis, keep_seconds, most_entries, patience)
         self._feed = RedisFeed(redis, ring_bytes_per_thread)
 
@@ -62,7 +65,8 @@ class RedisEventLog:
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
     ) -> None:
         """See `interfaces.EventLog`."""
-        self._writer.append(thread_id, run_id, attempt, resumable, events)
+        sealed = [(event, self._sealing.seal(data)) for event, data in events]
+        self._writer.append(thread_id, run_id, attempt, resumable, sealed)
 
     async def room(self) -> None:
         """See `interfaces.EventLog`."""
@@ -74,7 +78,7 @@ class RedisEventLog:
 
     def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
         """See `interfaces.EventLog`."""
-        self._writer.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, result)])
+        self._writer.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, self._sealing.seal(result))])
 
     async def follow(
         self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
@@ -97,7 +101,7 @@ class RedisEventLog:
             ]
             whole = list(takewhile(lambda entry: entry.event != LOST, mine))
             if whole or not batch:
-                yield whole
+                yield await self._sealing.opened(whole)
                 if run_id is not None and whole and whole[-1].event == END_OF_RUN:
                     return
             if len(whole) < len(mine):

@@ -42,15 +42,10 @@ async def open_storage(
         )
     if settings.database_uri is None:
         return await sqlite.open_storage(settings, persistence, encryption, shared=shared)
-    if encryption.cipher.seals:
-        raise StartupError(
-            "LANGGRAPH_AES_KEY and encryption.path of langgraph.json encrypt data in SQLite only: unset them, or"
-            " DATABASE_URI."
-        )
     # The driver costs a tenth of a second and 25 MB, which SQLite does not need.
     from robyn_server.storage import postgres  # noqa: PLC0415
 
-    return await postgres.open_storage(settings, persistence)
+    return await postgres.open_storage(settings, persistence, encryption)
 
 
 async def migrate(settings: Settings) -> int:

@@ -16,6 +16,7 @@ from robyn_server.events.notifier import InProcessNotifier
 from robyn_server.events.redis_entries import connect
 from robyn_server.events.redis_log import RedisEventLog
 from robyn_server.storage.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
+from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from tests.redis_server import RedisServer
 
@@ -49,6 +50,14 @@ async def sealed(tmp_path: Path) -> AsyncIterator[InProcessEventLog]:
 @pytest.fixture
 async def on_redis(redis: Redis) -> AsyncIterator[RedisEventLog]:
     log = RedisEventLog(redis, keep_seconds=60, ring_bytes_per_thread=50_000)
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+async def sealed_on_redis(redis: Redis) -> AsyncIterator[RedisEventLog]:
+    sealing = EventSealing(AesGcm(DerivedKeys(bytes(32))))
+    log = RedisEventLog(redis, keep_seconds=60, ring_bytes_per_thread=50_000, sealing=sealing)
     yield log
     await log.close()
 
@@ -115,7 +124,7 @@ async def joined(installation: Installation) -> JoinedEventLog:
     return JoinedEventLog(await installation.link())
 
 
-@pytest.fixture(params=["in_process", "sealed", "on_redis", "joined"])
+@pytest.fixture(params=["in_process", "sealed", "on_redis", "sealed_on_redis", "joined"])
 def event_log(request: pytest.FixtureRequest) -> EventLog:
     log: EventLog = request.getfixturevalue(request.param)
     return log
