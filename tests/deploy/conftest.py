@@ -6,7 +6,7 @@ import pytest
 
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
-from tests.scale.conftest import Nodes, empty_installation
+from tests.scale.conftest import Nodes, nodes_on
 from tests.server_process import ServerProcess
 
 
@@ -15,4 +15,4 @@ def nodes(
     server_factory: Callable[..., ServerProcess], postgres: PostgresServer, redis_server: RedisServer
 ) -> Nodes:
     """On an empty database and an empty Redis."""
-    return Nodes(server_factory, empty_installation(postgres, redis_server, "deploy"))
+    return nodes_on(server_factory, postgres.database("deploy"), redis_server)

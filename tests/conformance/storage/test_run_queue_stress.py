@@ -96,7 +96,9 @@ class Scene:
             for job in [job for job in jobs if job.done()]:
                 jobs.remove(job)
                 job.result()
-            wanted = {held.run_id for held in await self.queue.heartbeat(name, LEASE) if held.cancel_action}
+            mine = [run_id for run_id in self.on_thread.values() if run_id is not None]
+            held = await self.queue.heartbeat(name, LEASE, mine)
+            wanted = {one.run_id for one in held if one.cancel_action}
             for run in await self.queue.claim(name, LEASE, {"default": 4 - len(jobs)}):
                 assert self.on_thread.get(run.thread_id) in (None, run.run_id), "two runs on one thread"
                 self.on_thread[run.thread_id] = run.run_id
