@@ -97,11 +97,7 @@ def admitted(
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
         "user_id": configurable.get("user_id", caller.identity),
-        "langgraph_auth_user": user,
-        "langgraph_auth_user_id": caller.identity,
-        "langgraph_auth_permissions": list(caller.permissions),
-        "langgraph_request_id": facts.request_id,
-        **({} if facts.received_ms is None else {"__request_start_time_ms__": facts.received_ms}),
+        **_told_of_caller(caller, user, facts),
         "__after_seconds__": body.get("after_seconds", 0),
     }
     config["metadata"] = metadata
@@ -121,6 +117,17 @@ def _user(caller: Caller, *, of_cron: bool) -> JsonObject | None:
     if caller.user is None and of_cron:
         return {"identity": caller.identity, "display_name": caller.display_name, "is_authenticated": True}
     return caller.user
+
+
+def _told_of_caller(caller: Caller, user: JsonObject | None, facts: RequestFacts) -> JsonObject:
+    """Who asked, and when, as graphs see it."""
+    told: JsonObject = {
+        "langgraph_auth_user": user,
+        "langgraph_auth_user_id": caller.identity,
+        "langgraph_auth_permissions": list(caller.permissions),
+        "langgraph_request_id": facts.request_id,
+    }
+    return told if facts.received_ms is None else {**told, "__request_start_time_ms__": facts.received_ms}
 
 
 def _checkpoint(body: Mapping[str, Json]) -> JsonObject:
