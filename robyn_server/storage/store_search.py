@@ -136,7 +136,11 @@ def _by_meaning(
     rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:
-        theirs = f"SELECT 1 FROM item_vector v WHERE v.seq = i.seq AND v.embedding = {index.embedding}"
+        # A server without pgvector beside us stores vectors that `nearest` cannot compare until the next start.
+        compared = "" if dialect.vectors is None else " AND v.meaning IS NOT NULL"
+        theirs = (
+            f"SELECT 1 FROM item_vector v WHERE v.seq = i.seq AND v.embedding = {index.embedding}{compared}"
+        )
         silent = f" AND NOT EXISTS ({theirs})"
         rest = yield from _list(dialect, namespaces, op.filter, 0, need - len(best), more=silent)
         scored += [(row, None) for row in rest]
