@@ -15,6 +15,9 @@ from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 
 BATCH_BYTES = 256 << 10
 SPILL_BEHIND_LIMIT = 1 << 20
+ENCODER_BUFFER = 4096
+"""orjson hands out what it has encoded in the buffer that it wrote into, of at least so many bytes."""
+
 IDLE_SECONDS = 60.0
 """A ring without readers goes this long after its last run has ended, so that a client whose connection was cut finds
 what it missed."""
@@ -84,7 +87,7 @@ class InProcessEventLog:
         now_ms = time.time_ns() // 1_000_000
         entries = []
         for event, data in events:
-            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, data, resumable)
+            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, _tight(data), resumable)
             self._bytes += ring.add(entry)
             entries.append(entry)
         if resumable:
@@ -232,3 +235,8 @@ class InProcessEventLog:
             ring.closed = True
             ring.wake()
         await self._spill.close()
+
+
+def _tight(data: bytes) -> bytes:
+    """The same bytes in no more memory than they need: most events are much shorter than the encoder's buffer."""
+    return b"%b" % data if len(data) < ENCODER_BUFFER else data

@@ -102,8 +102,6 @@ def stamp_graph(dialect: Dialect, run: Run) -> Transition[None]:
     """A run that was queued behind others makes its graph the thread's when it starts: state is read with it."""
     rows = yield "SELECT metadata FROM thread WHERE thread_id = ?", (run.thread_id,)
     metadata = dialect.read_json(rows[0][0])
-    if metadata.get("graph_id") == run.graph_id:
-        return
     metadata["graph_id"] = run.graph_id
     yield "UPDATE thread SET metadata = ? WHERE thread_id = ?", (dialect.json(metadata), run.thread_id)
     yield from write_index(dialect, "thread", run.thread_id, metadata)

@@ -130,9 +130,9 @@ class SqlRunQueue:
 
 
 def claim_statement(dialect: Dialect) -> str:
-    """Takes lane, how many, worker id and lease seconds. A future run blocks nobody, so only earlier runs
-    that are due count; across lanes too, for a thread's runs go in the order of creation whatever their
-    lane."""
+    """Takes lane, how many, worker id and lease seconds; returns `COLUMNS` and the thread's metadata (NULL for a
+    temporary one). A future run blocks nobody, so only earlier runs that are due count; across lanes too, for a
+    thread's runs go in the order of creation whatever their lane."""
     # In a WITH, so that the rows are chosen (and locked) once, however the UPDATE is planned.
     return f"""WITH chosen AS (
   SELECT r.seq FROM run r {dialect.by("run_due")}
@@ -145,7 +145,8 @@ UPDATE run SET status = '{RUNNING}', worker_id = ?, attempt = attempt + 1,
   lease_until = {dialect.plus("?")}, started_at = COALESCE(started_at, {dialect.now}),
   updated_at = {dialect.now}
 WHERE seq IN (SELECT seq FROM chosen)
-RETURNING {COLUMNS}"""
+RETURNING {COLUMNS},
+  CASE WHEN temporary THEN NULL ELSE (SELECT t.metadata FROM thread t WHERE t.thread_id = run.thread_id) END"""
 
 
 def _opened(dialect: Dialect, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
@@ -171,10 +172,11 @@ def claim_runs(
     for lane, count in free.items():
         if count > 0:
             rows = yield claim_statement(dialect), (lane, count, worker_id, lease.total_seconds())
-            claimed += [read_run(dialect, row, private=not dialect.cipher.seals) for row in rows]
-    for run in claimed:
-        if not run.temporary:
-            yield from stamp_graph(dialect, run)
+            for row in rows:
+                run = read_run(dialect, row[:-1], private=not dialect.cipher.seals)
+                claimed.append(run)
+                if not run.temporary and dialect.read_json(row[-1]).get("graph_id") != run.graph_id:
+                    yield from stamp_graph(dialect, run)
     return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq))
 
 

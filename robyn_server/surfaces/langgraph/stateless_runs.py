@@ -1,7 +1,5 @@
 """Runs without a thread of the client's: each has a thread of its own that goes with it, unless it is to be kept."""
 
-from functools import partial
-
 from robyn_server.errors import Unprocessable
 from robyn_server.surfaces.langgraph.reading import body_id, must_be_id
 from robyn_server.surfaces.langgraph.run_reading import cancel_action
@@ -31,9 +29,7 @@ async def stream_run(request: Request) -> Answer:
     return EventStream(
         runs.stream(run),
         headers={"location": f"/runs/{run.run_id}/stream", "content-location": f"/runs/{run.run_id}"},
-        on_disconnect=partial(runs.cancel_disconnected, run.thread_id, run.run_id)
-        if body.get("on_disconnect") == "cancel"
-        else None,
+        on_disconnect=runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None,
     )
 
 
@@ -42,11 +38,7 @@ async def wait_run(request: Request) -> Answer:
     body = request.json()
     runs = request.engine.runs
     run = await runs.create_stateless(body)
-    cancel = (
-        partial(runs.cancel_disconnected, run.thread_id, run.run_id)
-        if body.get("on_disconnect") == "cancel"
-        else None
-    )
+    cancel = runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None
     return await whole_or_late(runs.wait(run), wait_headers(run), cancel)
 
 

@@ -1,7 +1,5 @@
 """Runs on a thread."""
 
-from functools import partial
-
 import orjson
 
 from robyn_server.engine.run_document import run_document
@@ -50,9 +48,7 @@ async def stream_run(request: Request) -> Answer:
     return EventStream(
         runs.stream(run),
         headers=stream_headers(run),
-        on_disconnect=partial(runs.cancel_disconnected, run.thread_id, run.run_id)
-        if body.get("on_disconnect") == "cancel"
-        else None,
+        on_disconnect=runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None,
     )
 
 
@@ -61,11 +57,7 @@ async def wait_run(request: Request) -> Answer:
     body = request.json()
     runs = request.engine.runs
     run = await runs.create(plain_id(request.path_params["thread_id"]), body)
-    cancel = (
-        partial(runs.cancel_disconnected, run.thread_id, run.run_id)
-        if body.get("on_disconnect") == "cancel"
-        else None
-    )
+    cancel = runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None
     return await whole_or_late(runs.wait(run), wait_headers(run), cancel)
 
 
@@ -118,11 +110,7 @@ async def join_run(request: Request) -> Answer:
     run = await runs.find(thread_id, run_id)
     if run is None:
         return Reply.json({"__error__": MISSING}, headers=places(thread_id, run_id, "join"))
-    cancel = (
-        partial(runs.cancel_disconnected, run.thread_id, run.run_id)
-        if flag(request, "cancel_on_disconnect")
-        else None
-    )
+    cancel = runs.when_client_leaves(run) if flag(request, "cancel_on_disconnect") else None
     return await whole_or_late(runs.join(run), wait_headers(run), cancel)
 
 
@@ -141,9 +129,7 @@ async def join_run_stream(request: Request) -> Answer:
     return EventStream(
         await runs.join_stream(run, last_event_id(request), keep),
         headers=headers,
-        on_disconnect=partial(runs.cancel_disconnected, run.thread_id, run.run_id)
-        if flag(request, "cancel_on_disconnect")
-        else None,
+        on_disconnect=runs.when_client_leaves(run) if flag(request, "cancel_on_disconnect") else None,
     )
 
 
