@@ -8,6 +8,7 @@ DATA_DIR ?= .data
 CONFIG ?= langgraph.json
 ARGS ?=
 ROUNDS ?= 10
+TEST_PROCESSES ?= 3
 UV ?= uv
 
 PY := .venv/bin/python
@@ -24,9 +25,9 @@ install: .venv/.installed ## Make .venv with the locked dependencies
 serve: .venv/.installed ## Serve ./langgraph.json on http://127.0.0.1:8081 (PORT=9000 chooses another port)
 	@exec $(PY) -m robyn_server serve --config "$(CONFIG)" --port "$(PORT)" --data-dir "$(DATA_DIR)" $(ARGS)
 
-test: .venv/.installed-dev ## Run every test once (ARGS="-k name" chooses some)
+test: .venv/.installed-dev ## Run every test once (ARGS="-k name" chooses some; TEST_PROCESSES=0 shows them one by one)
 	@sh tests/ensure_services.sh
-	@$(PY) -m pytest -m "not soak" $(ARGS)
+	@$(PY) -m pytest -m "not soak" -n $(TEST_PROCESSES) --no-loadscope-reorder $(ARGS)
 
 check: .venv/.installed-dev ## Format, lint, types, import contracts, fast tests
 	@$(PY) -m ruff format --check .
@@ -38,7 +39,7 @@ check: .venv/.installed-dev ## Format, lint, types, import contracts, fast tests
 format: .venv/.installed-dev ## Format the code and repair what ruff can repair
 	@$(PY) -m ruff check --fix --quiet .; $(PY) -m ruff format .
 
-soak: .venv/.installed-dev ## Repeat the crash scenes (ROUNDS=10 times; takes a while)
+soak: .venv/.installed-dev ## Repeat the crash scenes and faults (ROUNDS=10 times; takes a while)
 	@sh tests/ensure_services.sh
 	@$(PY) -m pytest -m soak --rounds "$(ROUNDS)" $(ARGS)
 

@@ -13,8 +13,8 @@ from dataclasses import astuple, dataclass
 import aiohttp
 from redis import Redis
 
+from bench.client import Client
 from bench.installation import Installation, cpu, installation, services
-from bench.run import Client
 
 IDLE_SECONDS = 20.0
 STATEMENTS = """SELECT coalesce(sum(calls), 0), coalesce(sum(rows), 0), coalesce(sum(wal_bytes), 0)

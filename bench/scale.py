@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from bench.client import INPUT
 from bench.installation import Installation, Services, cpu, installation, services
-from bench.run import INPUT
 from tests.waiting import eventually
 
 ENDED = "SELECT status, count(*) FROM run WHERE finished_at IS NOT NULL GROUP BY status"

@@ -64,8 +64,9 @@ def surfaces(
     return tuple(project.http.served(one) for one in (system, *guests))
 
 
-async def open_application(prepared: Prepared, http: HttpSection) -> Application:
-    """Open everything and begin to work; the port is bound after this."""
+async def open_application(prepared: Prepared, http: HttpSection, workers_alive: bool = False) -> Application:
+    """Open everything and begin to work; the port is bound after this. `workers_alive`: worker processes have been at
+    work on the data directory before this server."""
     custom = load_custom(prepared, http)
     project = Project(
         http,
@@ -73,7 +74,7 @@ async def open_application(prepared: Prepared, http: HttpSection) -> Application
         custom.document() if custom else {},
         prepared.config_file.section("auth").get("openapi") or {},
     )
-    runtime = await open_runtime(prepared)
+    runtime = await open_runtime(prepared, workers_alive=workers_alive)
     if custom:
         await custom.start()
     await runtime.start()

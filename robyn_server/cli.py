@@ -23,12 +23,15 @@ OVERRIDES = (
     "port",
     "slots",
     "no_worker",
+    "worker_processes",
     "worker_port",
     "log_level",
     "log_format",
     "allow_unauthenticated",
 )
 """The arguments that are fields of `Settings`."""
+
+MOST_WORKERS = 64
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,8 +54,32 @@ def serve(arguments: argparse.Namespace, words: Sequence[str]) -> int:
         return serve_here(arguments, tie)
     watched = Path(arguments.config_path or "langgraph.json")
     watch = FileWatch(watched) if arguments.command == "serve" and arguments.reload else None
-    command = [sys.executable, "-m", "robyn_server", *words]
-    return Supervisor(command, watch.changed if watch else None).run()
+    program = [sys.executable, "-m", "robyn_server"]
+    workers = [[*program, "worker", *shared_words(arguments)]] * worker_processes(arguments)
+    return Supervisor([*program, *words], watch.changed if watch else None, workers).run()
+
+
+def worker_processes(arguments: argparse.Namespace) -> int:
+    """How many workers are wanted beside the server; what is no number the server process will complain about."""
+    wanted = getattr(arguments, "worker_processes", None) or "0"
+    return min(int(wanted), MOST_WORKERS) if wanted.isdecimal() else 0
+
+
+def shared_words(arguments: argparse.Namespace) -> list[str]:
+    """What a server's workers are told as well, as it stands on a command line."""
+    flags = {
+        "--config": "config_path",
+        "--data-dir": "data_dir",
+        "--log-level": "log_level",
+        "--log-format": "log_format",
+        "--slots": "slots",
+    }
+    return [
+        word
+        for flag, name in flags.items()
+        if (value := getattr(arguments, name)) is not None
+        for word in (flag, value)
+    ]
 
 
 def serve_here(arguments: argparse.Namespace, tie: Tie) -> int:
@@ -79,9 +106,20 @@ def other(arguments: argparse.Namespace) -> int:
         case "routes":
             return commands.routes(given)
         case "migrate":
-            return commands.migrate(given)
+            return migrate(arguments, given)
         case _:
             return commands.backup(given, Path(arguments.directory))
+
+
+def migrate(arguments: argparse.Namespace, given: dict[str, str]) -> int:
+    """`migrate`, within one database or from one to another."""
+    from robyn_server import commands  # noqa: PLC0415 - as in `other`
+
+    if arguments.source is None and arguments.target is None:
+        return commands.migrate(given)
+    if arguments.source is None or arguments.target is None:
+        raise StartupError("--from and --to go together: name both, or neither.")
+    return commands.move(given, arguments.source, arguments.target)
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, str]:
@@ -99,7 +137,9 @@ def parser() -> argparse.ArgumentParser:
     shared = shared_arguments()
     add_serve(commands.add_parser("serve", parents=[shared], help="serve the graphs (the default)"))
     worker = commands.add_parser(
-        "worker", parents=[shared], help="execute runs for servers on the same PostgreSQL and Redis"
+        "worker",
+        parents=[shared],
+        help="execute runs for a server --no-worker on the same data directory, or on the same PostgreSQL and Redis",
     )
     add_slots(worker)
     add_host(worker)
@@ -108,7 +148,9 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("check", parents=[shared], help="say whether langgraph.json and its graphs load")
     commands.add_parser("routes", parents=[shared], help="list the HTTP routes")
-    commands.add_parser("migrate", parents=[shared], help="bring the database to this version, then end")
+    add_migrate(
+        commands.add_parser("migrate", parents=[shared], help="bring the database to this version, then end")
+    )
     backup = commands.add_parser("backup", parents=[shared], help="copy the databases, also while serving")
     backup.add_argument("directory", metavar="DIR", help="the folder to copy them to")
     return top
@@ -131,6 +173,16 @@ def add_slots(command: argparse.ArgumentParser) -> None:
     command.add_argument("--slots", metavar="N", help="runs at once (default: 256)")
 
 
+def add_migrate(command: argparse.ArgumentParser) -> None:
+    """For a copy into another database."""
+    command.add_argument(
+        "--from", dest="source", metavar="sqlite:DIR", help="the data directory to copy (with --to)"
+    )
+    command.add_argument(
+        "--to", dest="target", metavar="postgresql:URI", help="the empty database to copy it into"
+    )
+
+
 def add_host(command: argparse.ArgumentParser) -> None:
     """For whoever listens."""
     command.add_argument("--host", help="IP address to listen on (default: 127.0.0.1)")
@@ -143,6 +195,9 @@ def add_serve(command: argparse.ArgumentParser) -> None:
     add_slots(command)
     command.add_argument(
         "--no-worker", action="store_const", const="1", help="leave the runs to other servers and workers"
+    )
+    command.add_argument(
+        "--worker-processes", metavar="N", help="leave the runs to so many worker processes, started here"
     )
     command.add_argument(
         "--reload", action="store_true", help="start again when a file of the project changes"

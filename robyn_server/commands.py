@@ -5,25 +5,33 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from robyn_server import __version__, environment, garbage, runtime
 from robyn_server.app import Project, open_application, surfaces
-from robyn_server.auth.sealing import Sealer
+from robyn_server.auth.sealing import KEY_FILE, Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
+from robyn_server.events.hub_link import HubLink
 from robyn_server.graphs.check import check as check_graphs
+from robyn_server.graphs.config_file import read_config_file
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
 from robyn_server.settings import Settings, check_shared, is_shared, read_settings
 from robyn_server.storage.backup import back_up
-from robyn_server.storage.data_dir import hold_data_dir
-from robyn_server.storage.opening import describe
+from robyn_server.storage.data_dir import hold_data_dir, join_data_dir
+from robyn_server.storage.encryption import open_encryption
+from robyn_server.storage.migrations import APP_FILE
+from robyn_server.storage.opening import describe, refuse_steps, schema
 from robyn_server.storage.opening import migrate as bring_up_to_date
+from robyn_server.storage.sealing_context import SEALING_CONTEXT
 from robyn_server.surfaces.system.routes import System
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection
@@ -48,7 +56,9 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
         )
     listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
     # Held until this process ends, by whatever end.
-    hold_data_dir(settings.data_dir)
+    held = hold_data_dir(settings.data_dir, for_workers=settings.no_worker)
+    if held.workers_alive:
+        refuse_steps(settings.data_dir)
     # An agent may search the collections of its own server, if the operator names no other.
     environment.provide({"RAG_API_URL": settings.own_url})
     prepared = prepare(settings)
@@ -59,41 +69,82 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
         announce(settings, prepared.graphs.ids())
 
     http = HttpSection.read(prepared.config_file.section("http"), settings.cors_config)
-    run_server(settings, lambda: open_application(prepared, http), cors=http.cors, ready=is_ready)
+    run_server(
+        settings, lambda: open_application(prepared, http, held.workers_alive), cors=http.cors, ready=is_ready
+    )
     return 0
 
 
 def worker(overrides: Overrides, ready: Callable[[], None]) -> int:
     """Execute runs until told to stop; `ready` is called once it can. Raises `StartupError` before that."""
-    settings = configured(overrides)
+    settings = replace(configured(overrides), no_worker=False)
     check_shared(settings, "worker")
-    hold_data_dir(settings.data_dir)
-    prepared = prepare(settings)
+    # Until there is a server this process is none of its workers: it may bring the databases up to date.
+    joined = join_data_dir(settings.data_dir)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work(prepared, ready))
+        stop, host = asyncio.Event(), settings.host
+        link: HubLink | None = None
+        if settings.database_uri is None:
+            joined.release()
+            link = HubLink(settings.data_dir, schema(), on_refused=stop.set, context=SEALING_CONTEXT.get)
+            if not runner.run(before(stop, link.start())):
+                return 0
+            join_data_dir(settings.data_dir)
+            settings = replace(settings, **link.server)
+            environment.provide({"RAG_API_URL": settings.own_url})
+        # Not on the running loop: what a project's modules do when they are imported is theirs.
+        runner.run(work(prepare(settings), host, ready, stop, link))
     return 0
 
 
-async def work(prepared: runtime.Prepared, ready: Callable[[], None]) -> None:
-    """From start to drain."""
-    stop = asyncio.Event()
+async def work(
+    prepared: runtime.Prepared,
+    host: str,
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+    link: HubLink | None,
+) -> None:
+    """From start to drain. `host` is where those who watch the worker find it."""
+    with on_signals(stop):
+        running = await runtime.open_runtime(prepared, link)
+        listener = WorkerListener(running.engine, watched(running))
+        try:
+            await running.start()
+            if prepared.settings.worker_port is not None:
+                await listener.start(listening.resolve(host), prepared.settings.worker_port)
+            garbage.collect_what_is_new()
+            ready()
+            logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
+            await stop.wait()
+            await running.drain()
+        finally:
+            listener.close()
+            await running.close()
+
+
+@contextmanager
+def on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Signals set the event. Elsewhere they end the process: a loop that stands still would lose them."""
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    running = await runtime.open_runtime(prepared)
-    listener = WorkerListener(running.engine, watched(running))
+        loop.add_signal_handler(number, stop.set)
     try:
-        await running.start()
-        if prepared.settings.worker_port is not None:
-            address = listening.resolve(prepared.settings.host)
-            await listener.start(address, prepared.settings.worker_port)
-        garbage.collect_what_is_new()
-        ready()
-        logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
-        await stop.wait()
-        await running.drain()
+        yield
     finally:
-        listener.close()
-        await running.close()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+
+async def before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether `work` was done before it was told to stop. Raises what it raises."""
+    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    with on_signals(stop):
+        done, left = await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    return doing in done and doing.result() is None
 
 
 def watched(running: runtime.Runtime) -> dict[str, Handler]:
@@ -145,6 +196,55 @@ def migrate(overrides: Overrides) -> int:
         held.release()
     say(f"{describe(settings)}: {steps} step(s) applied, the database is up to date.")
     return 0
+
+
+def move(overrides: Overrides, source: str, target: str) -> int:
+    """Copy a data directory into PostgreSQL. Raises `StartupError`."""
+    data_dir, uri = addresses(source, target)
+    settings = replace(configured(overrides), data_dir=data_dir, database_uri=None)
+    if not (data_dir / APP_FILE).is_file():
+        raise StartupError(f"There is no database in {data_dir}: name the server's data directory.")
+    # The driver is not for every command.
+    from robyn_server.storage.moving import move as copy_all  # noqa: PLC0415
+
+    held = hold_data_dir(data_dir)
+    try:
+        encryption = open_encryption(settings, encryption_handlers(settings))
+        rows = copy_all(data_dir, uri, encryption.cipher, say)
+        if encryption.contexts is not None:
+            asyncio.run(encryption.contexts.close())
+    finally:
+        held.release()
+    say(
+        f"{rows:,} rows copied and counted: the servers may start on {describe(replace(settings, database_uri=uri))}."
+    )
+    if not settings.secret_key and (data_dir / KEY_FILE).is_file():
+        say(
+            f"Secrets of runs and crons are sealed with {data_dir / KEY_FILE}: give every server's data directory"
+            " a copy of this file."
+        )
+    return 0
+
+
+def addresses(source: str, target: str) -> tuple[Path, str]:
+    """The folder of `sqlite:DIR`, and the address of `postgresql:URI` (or just the URI). Raises `StartupError`."""
+    kind, _, folder = source.partition(":")
+    scheme, _, rest = target.partition(":")
+    if kind != "sqlite" or not folder:
+        raise StartupError("--from must be sqlite: and a data directory, such as sqlite:.data.")
+    if scheme not in ("postgresql", "postgres") or not rest:
+        raise StartupError(
+            "--to must be the address of a PostgreSQL database, such as postgresql://user@host/agents."
+        )
+    return Path(folder), target if rest.startswith("//") else rest
+
+
+def encryption_handlers(settings: Settings) -> object | None:
+    """What langgraph.json names, where there is one. Raises `StartupError`."""
+    sources = environment.read_sources(settings.config_path, os.environ)
+    if not sources.section("encryption").get("path"):
+        return None
+    return runtime.encryption_handlers(read_config_file(settings.config_path, sources.merged))
 
 
 def backup(overrides: Overrides, target: Path) -> int:

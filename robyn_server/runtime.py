@@ -16,6 +16,10 @@ from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.environment import read_sources
 from robyn_server.errors import StartupError
+from robyn_server.events.hub import EventHub, ServerFacts
+from robyn_server.events.hub_link import HubLink
+from robyn_server.events.hub_log import JoinedEventLog
+from robyn_server.events.hub_notifier import JoinedNotifier
 from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
@@ -27,17 +31,17 @@ from robyn_server.graphs.store_section import store_index, store_index_name, sto
 from robyn_server.observability.metrics import Metrics
 from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
-from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.checkpoint_serializer import SerdeOptions
-from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.encryption import open_encryption
+from robyn_server.storage.encryption import Encryption, open_encryption
+from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.named_object import Named
-from robyn_server.storage.opening import open_storage
+from robyn_server.storage.opening import open_storage, schema
 from robyn_server.storage.persistence import Persistence
 from robyn_server.storage.store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
+from robyn_server.worker.duties.clock_reader import ClockReader
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
 from robyn_server.worker.duties.event_sweeper import EventSweeper
 from robyn_server.worker.duties.lease_sweeper import LeaseSweeper
@@ -56,6 +60,9 @@ SYSTEM = Caller("system", is_service=True)
 WEBHOOKS_MAY_TAKE = 2.0
 TRACES_MAY_TAKE = 1.0
 """Seconds, at shutdown; all that closes has five together."""
+
+WORKERS_MAY_TAKE = 4.0
+"""Seconds beyond the grace time until worker processes have handed back their runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,13 @@ def prepare(settings: Settings) -> Prepared:
         open_auth(settings, handlers, config_file.section("auth")),
         _persistence(settings, config_file),
         *_webhooks(settings, config_file, variables),
-        encryption_handlers=_loaded(config_file, "encryption", config_file.named("encryption")),
+        encryption_handlers=encryption_handlers(config_file),
     )
+
+
+def encryption_handlers(config_file: ConfigFile) -> object | None:
+    """What `encryption.path` of langgraph.json names. Raises `StartupError`."""
+    return _loaded(config_file, "encryption", config_file.named("encryption"))
 
 
 def _loaded(config_file: ConfigFile, label: str, spec: GraphSpec | None) -> object | None:
@@ -141,21 +153,34 @@ def _webhooks(
 class Runtime:
     """Everything but HTTP, running."""
 
-    def __init__(self, parts: Parts, metrics: Metrics, duties: list[Duty], webhooks: WebhookSender) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        metrics: Metrics,
+        duties: list[Duty],
+        webhooks: WebhookSender,
+        *,
+        hub: EventHub | None = None,
+        nobody_else: bool = False,
+    ) -> None:
         self.parts = parts
         self.metrics = metrics
         self.engine = Engine(parts)
         self.worker = Worker(parts, Executor(parts))
         self.draining = False
-        self._duties = DutyLoop(duties)
+        self._duties = DutyLoop(duties, parts.storage.now)
         self._webhooks = webhooks
+        self._hub = hub
+        self._nobody_else = nobody_else
 
     async def start(self) -> None:
         """Settle what a crash left behind, then begin to work."""
         await self.engine.acting_for(SYSTEM).assistants.register_system_assistants()
-        # When the data is ours alone, whoever held these leases is dead.
-        if not self.parts.storage.shared and await self.parts.storage.queue.release_all():
-            await LeaseSweeper(self.parts).run_once(now())
+        # When nobody else works on the data, whoever held these leases is dead.
+        if self._nobody_else and await self.parts.storage.queue.release_all():
+            await LeaseSweeper(self.parts).run_once(self.parts.storage.now())
+        if self._hub is not None:
+            await self._hub.listen()
         if not self.parts.settings.no_worker:
             self.worker.start()
         self._duties.start()
@@ -166,11 +191,16 @@ class Runtime:
         await self._duties.stop()
         if not self.parts.settings.no_worker:
             await self.worker.drain(self.parts.settings.shutdown_grace.total_seconds())
+        elif self._hub is not None and self.parts.settings.worker_processes:
+            # They were told to stop at the same moment.
+            await self._hub.left(self.parts.settings.shutdown_grace.total_seconds() + WORKERS_MAY_TAKE)
 
     async def close(self) -> None:
         """Close every part; call after `drain`."""
         await self._webhooks.close(WEBHOOKS_MAY_TAKE)
         await send_last_traces(TRACES_MAY_TAKE)
+        if self._hub is not None:
+            await self._hub.close()
         await self.parts.notifier.close()
         await self.parts.log.close()
         await self.parts.auth.close()
@@ -184,28 +214,40 @@ class Events:
     log: EventLog
     notifier: Notifier
     duties: tuple[Duty, ...] = ()
+    hub: EventHub | None = None
 
 
-async def open_events(settings: Settings, cipher: Cipher) -> Events:
-    """On PostgreSQL with Redis: shared by all servers. Else of this process. Raises `StartupError`."""
+async def open_events(settings: Settings, encryption: Encryption, link: HubLink | None = None) -> Events:
+    """On PostgreSQL with Redis: shared by all servers. In a worker process that has joined a server: the server's.
+    Else of this process, where workers may join when it executes no runs itself. Raises `StartupError`."""
+    if link is not None:
+        return Events(JoinedEventLog(link), JoinedNotifier(link))
     if settings.database_uri is not None and settings.redis_uri is not None:
         # The client costs a tenth of a second, which a server on its own does not need.
         from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
 
-        return Events(*await open_shared_events(settings))
-    spill = open_spill(settings.data_dir, cipher)
+        return Events(*await open_shared_events(settings, EventSealing(encryption.cipher)))
+    spill = open_spill(settings.data_dir, encryption.cipher)
     log = InProcessEventLog(spill, settings.ring_bytes, settings.ring_bytes_per_thread)
-    return Events(log, InProcessNotifier(), (EventSweeper(log, spill, settings),))
+    notifier = InProcessNotifier()
+    about = ServerFacts(schema(), settings.host, settings.port)
+    enter = encryption.contexts.enter_again if encryption.contexts is not None else None
+    hub = EventHub(settings.data_dir, log, spill, notifier, about, enter) if settings.no_worker else None
+    return Events(log, notifier, (EventSweeper(log, spill, settings),), hub)
 
 
-async def open_runtime(prepared: Prepared) -> Runtime:
-    """Take the data directory, bring its databases up to date and open every part, on the running loop; nothing runs
-    before `start`. Raises `StartupError`."""
+async def open_runtime(
+    prepared: Prepared, link: HubLink | None = None, *, workers_alive: bool = False
+) -> Runtime:
+    """Bring the databases up to date and open every part, on the running loop; nothing runs before `start`. With `link`
+    (begun): as a worker of the server that it leads to. `workers_alive`: others have been at work on the data directory
+    before. Raises `StartupError`."""
     settings = prepared.settings
+    joined = link is not None or settings.no_worker
     # Its handlers may take their time, also for the checks that storage makes when it opens.
     encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
-    storage = await open_storage(settings, prepared.persistence, encryption)
-    events = await open_events(settings, encryption.cipher)
+    storage = await open_storage(settings, prepared.persistence, encryption, shared=joined)
+    events = await open_events(settings, encryption, link)
     metrics = Metrics(settings.slots)
     parts = Parts(
         settings=settings,
@@ -229,6 +271,7 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         StoreEmbedder(parts),
         *events.duties,
         LoopLag(metrics),
+        ClockReader(parts),
     ]
     if settings.crons_enabled:
         duties.append(CronScheduler(Engine(parts), settings.cron_tick))
@@ -238,4 +281,5 @@ async def open_runtime(prepared: Prepared) -> Runtime:
         pruner = CheckpointPruner(parts, settings.checkpoints_per_thread)
         parts.hooks.add(pruner)
         duties.append(pruner)
-    return Runtime(parts, metrics, duties, webhooks)
+    nobody_else = not storage.shared or (events.hub is not None and not workers_alive)
+    return Runtime(parts, metrics, duties, webhooks, hub=events.hub, nobody_else=nobody_else)

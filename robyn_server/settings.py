@@ -102,7 +102,9 @@ class Settings:
     database_uri: str | None = field(default=None, repr=False)
     database_connections: int = 16
     redis_uri: str | None = field(default=None, repr=False)
+    redis_patience: timedelta = timedelta(seconds=10)
     no_worker: bool = False
+    worker_processes: int = 0
     worker_port: int | None = None
 
     @property
@@ -180,7 +182,9 @@ VARIABLES = (
     Variable("database_uri", ("DATABASE_URI", "POSTGRES_URI"), postgres_uri),
     Variable("database_connections", ("DATABASE_CONNECTIONS",), whole(2)),
     Variable("redis_uri", ("REDIS_URI",), redis_uri),
+    Variable("redis_patience", ("REDIS_PATIENCE_SECONDS",), seconds),
     Variable("no_worker", ("NO_WORKER",), boolean),
+    Variable("worker_processes", (), whole(0, 64)),
     Variable("worker_port", ("WORKER_PORT",), whole(1, 65_535)),
 )
 
@@ -205,6 +209,7 @@ def read_settings(overrides: Mapping[str, str], environ: Mapping[str, str]) -> S
     values.setdefault("mount_prefix", prefix(sources.mount_prefix or ""))
     if sources.database_url:
         values.setdefault("database_uri", sources.database_url)
+    values["no_worker"] = values.get("no_worker", False) or values.get("worker_processes", 0) > 0
     values.setdefault("auth_mode", chosen_auth_mode(values, sources))
     settings = Settings(**values)
     check_together(settings, sources)
@@ -258,9 +263,12 @@ def check_together(settings: Settings, sources: Sources) -> None:
 
 
 def check_shared(settings: Settings, asked: str) -> None:
-    """Raises `StartupError` when `asked` is asked for and other processes cannot take part in the work."""
-    if not is_shared(settings):
-        raise StartupError(f"{asked} needs DATABASE_URI (PostgreSQL) and REDIS_URI: set both.")
+    """Raises `StartupError` when `asked` is asked for and other processes cannot take part in the work. On SQLite they
+    are on this machine and share the data directory."""
+    if settings.database_uri is None:
+        return
+    if settings.redis_uri is None:
+        raise StartupError(f"{asked} with DATABASE_URI (PostgreSQL) needs REDIS_URI: set it too.")
     if settings.secret_key is None:
         raise StartupError(f"{asked} needs SECRET_KEY, the same for all servers: set it.")
 

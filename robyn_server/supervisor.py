@@ -110,37 +110,127 @@ class Child:
         os.close(self._lifeline_fd)
 
 
-class Supervisor:
-    """Keeps one server process alive until told to stop."""
+class Charge:
+    """One process that is kept alive."""
 
-    def __init__(self, command: Sequence[str], changed: Callable[[], bool] | None = None) -> None:
+    def __init__(self, command: Sequence[str], name: str) -> None:
+        self.child: Child | None = None
+        self.code = 0
+        """How it ended last."""
+        self.failed = False
+        """It cannot start."""
+        self.start_at: float | None = 0.0
+        """When it is to be started; None while it lives."""
         self._command = command
+        self._name = name
+        self._was_ready = False
+        self._delay = FIRST_DELAY
+        self._kill_at: float | None = None
+
+    def start(self) -> None:
+        """Start it if it is time."""
+        if self.start_at is not None and time.monotonic() >= self.start_at:
+            self.child = Child(self._command)
+            self.start_at = None
+
+    def has_ended(self, *, asked: bool) -> bool:
+        """Whether it is gone; unless it was asked to go, it will be started again."""
+        if self.child is None:
+            return True
+        code = self.child.exit_code()
+        if code is not None:
+            self._ended(self.child, code, asked)
+            return True
+        if self._kill_at is not None and time.monotonic() > self._kill_at:
+            self.child.send(signal.SIGKILL)
+        return False
+
+    def reload(self) -> None:
+        """Start it again, now."""
+        if self.child is None:
+            self.start_at = 0.0
+        elif self._kill_at is None:
+            self.child.send(signal.SIGTERM)
+            self._kill_at = time.monotonic() + RELOAD_GRACE
+
+    def send(self, number: int) -> None:
+        """Send a signal unless it is gone."""
+        if self.child is not None:
+            self.child.send(number)
+
+    def _ended(self, child: Child, code: int, asked: bool) -> None:
+        self.child, self.code = None, code
+        child.forget()
+        self._was_ready = self._was_ready or child.ready
+        reloading, self._kill_at = self._kill_at is not None, None
+        # An exit before it was ever ready says that it cannot start; a kill or an abort says nothing of that.
+        self.failed = not asked and not self._was_ready and code <= 128
+        if asked or self.failed:
+            return
+        if reloading:
+            self.start_at = 0.0
+            return
+        say(f"The {self._name} process ended unexpectedly ({describe(code)}); it is started again.")
+        if time.monotonic() - child.started_at > HEALTHY_AFTER:
+            self._delay = FIRST_DELAY
+        self.start_at = time.monotonic() + self._delay
+        self._delay = min(self._delay * 2, LONGEST_DELAY)
+
+
+class Supervisor:
+    """Keeps a server process, and workers beside it, alive until told to stop."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        changed: Callable[[], bool] | None = None,
+        workers: Sequence[Sequence[str]] = (),
+    ) -> None:
+        self._charges = [Charge(command, "server"), *(Charge(worker, "worker") for worker in workers)]
         self._changed = changed
         self._pending: list[int] = []
         self._asked_to_stop = False
-        self._was_ready = False
-        self._delay = FIRST_DELAY
         self._wake, waker = socket.socketpair()
         self._waker = waker
         self._wake.setblocking(False)
         waker.setblocking(False)
 
     def run(self) -> int:
-        """Until the server has ended for good; its exit code."""
+        """Until all have ended for good. The exit code: of one that cannot start, else of the server."""
         self._listen_to_signals()
+        while not self._asked_to_stop:
+            for charge in self._charges:
+                charge.start()
+            self._sleep(self._pause())
+            self._look()
+            for charge in self._charges:
+                if charge.has_ended(asked=self._asked_to_stop) and charge.failed:
+                    self._on_stop(signal.SIGTERM, None)
         while True:
-            child = Child(self._command)
-            code, reloading = self._watch(child)
-            child.forget()
-            self._was_ready = self._was_ready or child.ready
-            # An exit before it ever served says that it cannot start; a kill or an abort says nothing of that.
-            if self._asked_to_stop or (not self._was_ready and code <= 128):
-                return code
-            if reloading:
-                continue
-            self._say(f"The server process ended unexpectedly ({describe(code)}); it is started again.")
-            if not self._wait_before_restart(child):
-                return code
+            self._pass_signals_on()
+            if all([charge.has_ended(asked=True) for charge in self._charges]):
+                return max(self._charges, key=lambda charge: charge.failed).code
+            self._sleep(POLL if self._changed else None)
+
+    def _look(self) -> None:
+        if self._changed is not None and self._changed():
+            if any(charge.child for charge in self._charges):
+                say("A file has changed; the server is started again.")
+            for charge in self._charges:
+                charge.reload()
+
+    def _pass_signals_on(self) -> None:
+        while self._pending:
+            number = self._pending.pop(0)
+            for charge in self._charges:
+                charge.send(number)
+
+    def _pause(self) -> float | None:
+        """Until something is to be done without a signal."""
+        if self._changed is not None:
+            return POLL
+        times = [charge.start_at for charge in self._charges if charge.start_at is not None]
+        return min(times) - time.monotonic() if times else None
 
     def _listen_to_signals(self) -> None:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
@@ -154,35 +244,6 @@ class Supervisor:
         self._asked_to_stop = True
         self._pending.append(number)
 
-    def _watch(self, child: Child) -> tuple[int, bool]:
-        """Until the process has ended: its exit code, and whether a change of files was the reason."""
-        kill_at: float | None = None
-        while True:
-            while self._pending:
-                child.send(self._pending.pop(0))
-            code = child.exit_code()
-            if code is not None:
-                return code, kill_at is not None
-            if kill_at is not None and time.monotonic() > kill_at:
-                child.send(signal.SIGKILL)
-            elif kill_at is None and self._changed is not None and self._changed():
-                self._say("A file has changed; the server is started again.")
-                child.send(signal.SIGTERM)
-                kill_at = time.monotonic() + RELOAD_GRACE
-            self._sleep(POLL if self._changed else None)
-
-    def _wait_before_restart(self, child: Child) -> bool:
-        """Back off; False when told to stop meanwhile."""
-        if time.monotonic() - child.started_at > HEALTHY_AFTER:
-            self._delay = FIRST_DELAY
-        until = time.monotonic() + self._delay
-        self._delay = min(self._delay * 2, LONGEST_DELAY)
-        while not self._asked_to_stop and time.monotonic() < until:
-            if self._changed is not None and self._changed():
-                break
-            self._sleep(min(POLL, until - time.monotonic()))
-        return not self._asked_to_stop
-
     def _sleep(self, seconds: float | None) -> None:
         """Until a signal arrives (a child's end is one), at most so long."""
         select.select([self._wake], [], [], None if seconds is None else max(seconds, 0.0))
@@ -191,9 +252,11 @@ class Supervisor:
         except BlockingIOError:
             return
 
-    def _say(self, sentence: str) -> None:
-        sys.stderr.write(f"robyn_server: {sentence}\n")
-        sys.stderr.flush()
+
+def say(sentence: str) -> None:
+    """Tell the operator."""
+    sys.stderr.write(f"robyn_server: {sentence}\n")
+    sys.stderr.flush()
 
 
 def describe(code: int) -> str:

@@ -2,22 +2,44 @@
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langgraph_sdk.client import LangGraphClient
+from xdist.scheduler import LoadFileScheduling
 
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.server_process import ServerProcess
 
 SHOWN = pytest.StashKey[list[ServerProcess]]()
+LONGEST = ("tests/scale", "tests/joined", "tests/deploy", "tests/crash")
+TOGETHER = ("tests/http/test_sdk_",)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--postgres", action="store_true", help="the shared server works on PostgreSQL and Redis"
     )
+    parser.addoption("--joined", action="store_true", help="the shared server has a worker process")
     parser.addoption("--rounds", type=int, default=10, help="how often a scene marked soak is repeated")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that processes which share the tests end together."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A file stays in one process, for its tests may share a server; what `TOGETHER` names too."""
+    return Together(config, log)
+
+
+class Together(LoadFileScheduling):
+    """Files by their names up to `TOGETHER`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((names for names in TOGETHER if nodeid.startswith(names)), super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,7 +72,8 @@ def server(
         environ["DATABASE_URI"] = postgres.database("server")
         redis: RedisServer = request.getfixturevalue("redis_server")
         environ["REDIS_URI"] = redis.uri
-    serving = ServerProcess(tmp_path_factory.mktemp("server"), environ=environ)
+    flags = ["--worker-processes", "1"] if request.config.getoption("--joined") else []
+    serving = ServerProcess(tmp_path_factory.mktemp("server"), *flags, environ=environ)
     try:
         yield serving.start()
         serving.stop()

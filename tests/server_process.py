@@ -72,6 +72,10 @@ class ServerProcess:
         (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(child)
 
+    def exit_code(self) -> int | None:
+        """Of what was started; None while it lives."""
+        return self._running.poll()
+
     def answers(self) -> bool:
         """Whether `/ok` answers 200."""
         try:

@@ -1,6 +1,7 @@
 """Crons: runs on a schedule. They are fired by `worker/duties/cron_scheduler.py`."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import orjson
 
@@ -9,7 +10,6 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.errors import InvalidRequest, NotFound
-from robyn_server.resources.clock import now
 from robyn_server.resources.cron import Cron, CronSearch
 from robyn_server.resources.ids import new_id
 from robyn_server.resources.page import Page
@@ -23,6 +23,7 @@ class Crons:
 
     def __init__(self, parts: Parts, access: Access) -> None:
         self._rows = parts.storage.crons
+        self._now = parts.storage.now
         self._threads = parts.storage.threads
         self._checkpoints = parts.storage.checkpoints
         self._assistants = Assistants(parts, access)
@@ -46,7 +47,7 @@ class Crons:
         self._check_strategy(body, thread_id)
         if thread_id is not None:
             await self._check_thread(thread_id)
-        cron_id, created_at = new_id(), now()
+        cron_id, created_at = new_id(), self._now()
         body, secrets = take_secrets(body, self._secret_names)
         if self._access.caller.token:
             secrets["token"] = self._access.caller.token
@@ -114,7 +115,7 @@ class Crons:
 
         def change(cron: Cron) -> Cron:
             self._check_strategy(changes, cron.thread_id)
-            changed = _changed(cron, changes, asked["metadata"])
+            changed = _changed(cron, changes, asked["metadata"], self._now())
             return replace(changed, secrets=self._sealed(secrets, cron.secrets))
 
         cron = await self._rows.change(cron_id, change, visible)
@@ -171,13 +172,13 @@ class Crons:
         return replace(query, metadata=asked["metadata"] or {}, visible=visible)
 
 
-def _changed(cron: Cron, changes: JsonObject, metadata: JsonObject | None) -> Cron:
+def _changed(cron: Cron, changes: JsonObject, metadata: JsonObject | None, at: datetime) -> Cron:
     schedule = changes.get("schedule", cron.schedule)
     timezone = changes.get("timezone", cron.timezone)
     next_run_at = cron.next_run_at
     if "schedule" in changes or "timezone" in changes:
         check_schedule(schedule, timezone)
-        next_run_at = next_firing(schedule, timezone, now())
+        next_run_at = next_firing(schedule, timezone, at)
     end_time = changes.get("end_time", cron.end_time)
     on_run_completed = cron.on_run_completed
     if cron.thread_id is None:
@@ -193,7 +194,7 @@ def _changed(cron: Cron, changes: JsonObject, metadata: JsonObject | None) -> Cr
         on_run_completed=on_run_completed,
         enabled=changes.get("enabled", cron.enabled),
         next_run_at=next_run_at,
-        updated_at=now(),
+        updated_at=at,
     )
 
 

@@ -7,7 +7,6 @@ from robyn_server.auth.interfaces import Auth
 from robyn_server.auth.sealing import Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.engine.hooks import RunHooks
-from robyn_server.engine.thread_locks import ThreadLocks
 from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.graphs.interfaces import Graphs
@@ -31,7 +30,6 @@ class Parts:
     hooks: RunHooks
     config_file: Mapping[str, Json] = field(default_factory=dict)
     webhook_policy: WebhookPolicy = field(default_factory=WebhookPolicy)
-    thread_locks: ThreadLocks = field(default_factory=ThreadLocks)
 
     @property
     def base_url(self) -> str:

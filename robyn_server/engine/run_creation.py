@@ -12,10 +12,11 @@ from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import admitted
 from robyn_server.engine.thread_ttl import ttl_rules
-from robyn_server.errors import InvalidRequest, NotFound, Unprocessable
+from robyn_server.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
 from robyn_server.events.interfaces import EventLog
 from robyn_server.resources.assistant import Assistant
 from robyn_server.resources.cron import Cron
+from robyn_server.resources.event import START, EventId
 from robyn_server.resources.ids import canonical_id, new_id
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.request_facts import RequestFacts
@@ -65,7 +66,7 @@ class RunCreation:
         if thread is None and not create:
             raise NotFound(NO_THREAD_OR_ASSISTANT)
         try:
-            async with self._parts.thread_locks.of(thread_id):
+            async with self._parts.storage.thread_locks.here(thread_id):
                 return await self._queue(admission, thread, create=create, temporary=False)
         except NotFound as error:
             raise NotFound(NO_THREAD_OR_ASSISTANT) from error
@@ -97,14 +98,15 @@ class RunCreation:
         if cron.thread_id and thread is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
         temporary = cron.thread_id is None and cron.on_run_completed != "keep"
-        return await self._queue(
-            admission,
-            thread,
-            create=cron.thread_id is None,
-            temporary=temporary,
-            stateless=cron.thread_id is None,
-            cron_id=cron.cron_id,
-        )
+        async with self._parts.storage.thread_locks.here(thread_id):
+            return await self._queue(
+                admission,
+                thread,
+                create=cron.thread_id is None,
+                temporary=temporary,
+                stateless=cron.thread_id is None,
+                cron_id=cron.cron_id,
+            )
 
     async def _check_webhook(self, body: JsonObject) -> None:
         """Not for a cron's firing: its webhook was checked with the cron, and is again when it is called."""
@@ -188,7 +190,7 @@ class RunCreation:
             webhook=body.get("webhook"),
             secrets=parts.sealer.seal(orjson.dumps(secrets)) if secrets else None,
             # Before the insert: whatever the run says comes after this.
-            ev_from=str(await parts.log.tail(admission.thread_id)),
+            ev_from=str(await self._place(admission.thread_id)),
             cron_id=cron_id,
         )
         stamp = {"graph_id": assistant.graph_id, "assistant_id": assistant.assistant_id}
@@ -209,6 +211,13 @@ class RunCreation:
             )
         self._tell(queued)
         return queued.run
+
+    async def _place(self, thread_id: str) -> EventId:
+        """Where the run's entries begin. Without a log there is still a run; its readers then look further back."""
+        try:
+            return await self._parts.log.tail(thread_id)
+        except Unavailable:
+            return START
 
     def _tell(self, queued: Queued) -> None:
         """After the commit: wake who claims, close what ended, hint to who executes what shall stop."""

@@ -1,16 +1,20 @@
 """Follow one run from a place in its thread's log: every stream, wait and join of a run is this."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import orjson
 
+from robyn_server.engine.lost_ends import LostEnds
+from robyn_server.errors import Unavailable
 from robyn_server.events.interfaces import EventLog, LogGap
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 from robyn_server.resources.protocol_event import is_protocol_event, values_told
 from robyn_server.resources.run import Run
 from robyn_server.resources.types import JsonObject
+from robyn_server.storage.interfaces import RunRows
 from robyn_server.wire.sse import frame, frame_of
 
 GAP = {
@@ -21,22 +25,29 @@ GAP = {
 
 
 async def follow(
-    log: EventLog, thread_id: str, run_id: str, after: EventId, *, stored_only: bool = False
-) -> AsyncIterator[list[RunEvent]]:
+    log: EventLog, runs: RunRows, thread_id: str, run_id: str, after: EventId, *, stored_only: bool = False
+) -> AsyncGenerator[list[RunEvent], None]:
     """The run's entries in batches, the closing one included. What an older attempt still says after a newer one
-    has spoken is dropped: that worker has lost its lease."""
+    has spoken is dropped: that worker has lost its lease. Raises `LogGap`, also when the run is over and its closing
+    entry was lost."""
     attempt = 0
-    async for batch in log.follow(thread_id, after, run_id, stored_only=stored_only):
-        if batch[0].attempt == attempt == batch[-1].attempt:
-            yield batch
-            continue
-        kept = []
-        for entry in batch:
-            attempt = max(attempt, entry.attempt)
-            if entry.attempt == attempt:
-                kept.append(entry)
-        if kept:
-            yield kept
+    lost = LostEnds(runs, thread_id, run_id)
+    async with aclosing(log.follow(thread_id, after, run_id, stored_only=stored_only)) as batches:
+        async for batch in batches:
+            if not batch:
+                if await lost.found():
+                    raise LogGap
+                continue
+            if batch[0].attempt == attempt == batch[-1].attempt:
+                yield batch
+                continue
+            kept = []
+            for entry in batch:
+                attempt = max(attempt, entry.attempt)
+                if entry.attempt == attempt:
+                    kept.append(entry)
+            if kept:
+                yield kept
 
 
 async def frames(
@@ -121,8 +132,27 @@ def _merged(interrupted: list[bytes]) -> list[JsonObject]:
 
 
 async def outcome(batches: AsyncIterator[list[RunEvent]]) -> Outcome:
-    """Follow to the end and say what was seen."""
+    """Follow to the end and say what was seen. Raises `LogGap`."""
     seen = Outcome()
     async for batch in batches:
         seen.see(batch)
     return seen
+
+
+async def outcome_at_last(
+    log: EventLog, runs: RunRows, run: Run, batches: AsyncIterator[list[RunEvent]]
+) -> Outcome | None:
+    """`outcome` for somebody who waits for the end whatever becomes of the log: after a gap it goes on from the
+    present. None when the run is over and the log cannot tell how; its rows can."""
+    while True:
+        try:
+            return await outcome(batches)
+        except LogGap:
+            try:
+                place = await log.tail(run.thread_id)
+            except Unavailable:
+                place = START
+            # After the place was taken: what is active now has its closing entry still to come.
+            if all(one.run_id != run.run_id for one in await runs.active(run.thread_id)):
+                return None
+            batches = follow(log, runs, run.thread_id, run.run_id, place)

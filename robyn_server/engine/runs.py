@@ -5,9 +5,9 @@ from functools import partial
 
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_creation import RunCreation, close_run
-from robyn_server.engine.run_stream import Outcome, follow, frames, outcome, unbroken
+from robyn_server.engine.run_stream import Outcome, follow, frames, outcome_at_last, unbroken
 from robyn_server.engine.thread_stream import thread_frames
-from robyn_server.errors import NotFound
+from robyn_server.errors import NotFound, Unavailable
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.event import START, EventId, RunEvent
@@ -67,20 +67,17 @@ class Runs(RunCreation):
 
     def stream(self, run: Run) -> AsyncIterator[bytes]:
         """SSE bytes of a run just created, from its beginning to its end."""
-        after = EventId.parse(run.ev_from) or START
-        return frames(follow(self._parts.log, run.thread_id, run.run_id, after))
+        return frames(self._follow(run))
 
     def events(self, run: Run) -> AsyncIterator[list[RunEvent]]:
         """The entries of a run just created, in batches, the closing one included: for surfaces with words of their
         own. A reader that is too far behind gets an `error` and the closing entry."""
-        after = EventId.parse(run.ev_from) or START
-        return unbroken(follow(self._parts.log, run.thread_id, run.run_id, after), run)
+        return unbroken(self._follow(run), run)
 
     async def wait(self, run: Run) -> bytes:
         """JSON of how a run just created ended: its last values, `{"__error__"}`, or values and `__interrupt__`."""
-        after = EventId.parse(run.ev_from) or START
-        seen = await outcome(follow(self._parts.log, run.thread_id, run.run_id, after))
-        return seen.body() or b"{}"
+        seen = await self._outcome(run, self._follow(run))
+        return await self._rows_say(run) if seen is None else seen.body() or b"{}"
 
     async def join_stream(
         self, run: Run, last_event_id: EventId | None, keep: Callable[[str], bool] | None
@@ -89,15 +86,24 @@ class Runs(RunCreation):
         return frames(await self._join(run, last_event_id), keep)
 
     async def _join(self, run: Run, last_event_id: EventId | None) -> AsyncIterator[list[RunEvent]]:
-        log = self._parts.log
-        tail = await log.tail(run.thread_id)
+        tail = await self._parts.log.tail(run.thread_id)
         # Read after the tail was taken: a run that is active now has its closing entry still to come.
         current = await self._parts.storage.runs.get(run.run_id)
         active = current is not None and current.status in ACTIVE
         if last_event_id is None or not run.resumable:
-            return follow(log, run.thread_id, run.run_id, tail, stored_only=not active)
+            return self._follow(run, tail, stored_only=not active)
         after = max(last_event_id, EventId.parse(run.ev_from) or START)
-        return follow(log, run.thread_id, run.run_id, after, stored_only=not active)
+        return self._follow(run, after, stored_only=not active)
+
+    def _follow(
+        self, run: Run, after: EventId | None = None, *, stored_only: bool = False
+    ) -> AsyncIterator[list[RunEvent]]:
+        place = after or EventId.parse(run.ev_from) or START
+        log, runs = self._parts.log, self._parts.storage.runs
+        return follow(log, runs, run.thread_id, run.run_id, place, stored_only=stored_only)
+
+    async def _outcome(self, run: Run, batches: AsyncIterator[list[RunEvent]]) -> Outcome | None:
+        return await outcome_at_last(self._parts.log, self._parts.storage.runs, run, batches)
 
     async def stream_thread(
         self, thread_id: str, after: EventId | None, modes: Collection[str]
@@ -110,17 +116,24 @@ class Runs(RunCreation):
         if not visible.is_everything and await threads.get(thread_id, visible) is None:
             raise NotFound(f"Thread with ID {thread_id} not found")
         start = await self._parts.log.tail(thread_id) if after is None else after
-        return thread_frames(self._parts.log, thread_id, start, modes)
+        return thread_frames(self._parts.log, self._parts.storage.runs, thread_id, start, modes)
 
     async def join(self, run: Run) -> bytes:
         """JSON of how the run ends. Of a finished run: what its thread says now."""
         if run.status in ACTIVE:
-            seen = await outcome(await self._join(run, None))
-            body = seen.body()
+            try:
+                batches = await self._join(run, None)
+            except Unavailable:
+                # Where the log stands now cannot be known; whoever only waits for the end may look further back.
+                batches = self._follow(run)
+            seen = await self._outcome(run, batches)
+            body = None if seen is None else seen.body()
             if body is not None:
                 return body
-        thread = await self._parts.storage.threads.get(run.thread_id)
-        return _thread_says(thread)
+        return await self._rows_say(run)
+
+    async def _rows_say(self, run: Run) -> bytes:
+        return _thread_says(await self._parts.storage.threads.get(run.thread_id))
 
     async def cancel(
         self, thread_id: str, run_id: str, action: CancelAction, *, wait: bool, reason: str | None = None
@@ -133,12 +146,12 @@ class Runs(RunCreation):
         run = await self._parts.storage.runs.get(run_id, thread_id) if thread else None
         if run is None:
             raise NotFound(NOTHING_FOUND)
-        tail = await self._parts.log.tail(thread_id)
+        tail = await self._parts.log.tail(thread_id) if wait else None
         if not await self._cancel_one(run, action, reason or f"{action} requested via {CANCEL_ROUTE}"):
             raise NotFound(ALL_FINISHED)
-        if not wait:
+        if tail is None:
             return None
-        return await outcome(follow(self._parts.log, thread_id, run_id, tail))
+        return await self._outcome(run, self._follow(run, tail)) or Outcome()
 
     async def cancel_many(
         self, status: str | None, thread_id: str | None, run_ids: list[str] | None, action: CancelAction
@@ -197,7 +210,7 @@ async def _cancelled(parts: Parts, run: Run, action: CancelAction, reason: str) 
     if ended is not None:
         if run.temporary:
             await parts.storage.threads.delete(run.thread_id)
-        await parts.log.tail(run.thread_id)
+        await parts.log.open(run.thread_id)
         close_run(parts.log, ended)
         if run.status == "running":
             parts.hooks.finished(run, Ending(ended.status, ended.error), now())

@@ -11,12 +11,13 @@ from dataclasses import replace
 import orjson
 
 from robyn_server.engine.access import Access
+from robyn_server.engine.lost_ends import LostEnds
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.runs import Runs
 from robyn_server.errors import Unprocessable
 from robyn_server.events.interfaces import LogGap
 from robyn_server.resources.clock import now
-from robyn_server.resources.event import END_OF_RUN, START, RunEvent
+from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 from robyn_server.resources.ids import canonical_id
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.protocol_event import EVENT_STREAMING
@@ -107,9 +108,8 @@ class ThreadProtocol:
         if not await self._parts.storage.runs.active(thread_id):
             return
         async for batch in self._parts.log.follow(thread_id, place):
-            if any(
-                entry.event == END_OF_RUN for entry in batch
-            ) and not await self._parts.storage.runs.active(thread_id):
+            quiet = not batch or any(entry.event == END_OF_RUN for entry in batch)
+            if quiet and not await self._parts.storage.runs.active(thread_id):
                 return
 
     async def _visible(self, thread_id: str) -> MetadataFilter:
@@ -148,8 +148,12 @@ class _Reader:
                 if not active and (chunk := await self._rebuilt(session)):
                     yield chunk
             session.go_live()
+            lost = LostEnds(self._parts.storage.runs, thread_id)
+            await lost.look()
             async for batch in log.follow(thread_id, place):
-                if chunk := await self._told(session, batch):
+                lost.see(batch)
+                told = batch or [_ended_now(entry) for entry in await lost.found()]
+                if chunk := await self._told(session, told):
                     yield chunk
         except LogGap:
             yield frame_of("error", orjson.dumps(failure(None, "unknown_error", GAP)))
@@ -196,6 +200,10 @@ class _Reader:
         asked = [one for task in thread.interrupts.values() for one in task]
         at = int((run.finished_at or now()).timestamp() * 1000)
         return session.rebuild(run.run_id, facts, orjson.loads(thread.values), asked, at)
+
+
+def _ended_now(entry: RunEvent) -> RunEvent:
+    return replace(entry, id=EventId(int(now().timestamp() * 1000), 0))
 
 
 def _facts(run: Run | None) -> RunFacts | None:

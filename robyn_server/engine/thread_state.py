@@ -76,6 +76,9 @@ class ThreadStates:
         Raises `Conflict` while runs are in flight, `InvalidRequest` for what the graph does not take."""
         async with self._writable(thread_id) as (thread, graph):
             config = self._writing(thread, checkpoint)
+            if checkpoint:
+                # What is added to an older checkpoint is the newest from now on, whatever this server's clock says.
+                await self._parts.storage.checkpoints.saver().aget_tuple(_config(thread_id, None))
             try:
                 written = await graph.aupdate_state(config, values, as_node=as_node)
             except REFUSED as error:
@@ -105,7 +108,7 @@ class ThreadStates:
         snapshot = await graph.aget_state(_config(thread_id, None))
         await self._parts.storage.threads.set_state(thread_id, state_outcome(snapshot))
         log = self._parts.log
-        await log.tail(thread_id)
+        await log.open(thread_id)
         event = {"thread_id": thread_id, "state": state_document(thread_state(snapshot))}
         log.append(thread_id, "", 0, False, [(STATE_UPDATE, encode(event))])
 
@@ -135,7 +138,7 @@ class ThreadStates:
     @asynccontextmanager
     async def _writable(self, thread_id: str) -> AsyncIterator[tuple[Thread, Graph]]:
         """The thread and its graph, for one writer at a time: a second one goes on from what the first has written."""
-        async with self._parts.thread_locks.of(thread_id):
+        async with self._parts.storage.thread_locks.of(thread_id):
             thread = await self._thread(thread_id, "update")
             await self._refuse_busy(thread_id)
             async with self._graph(thread, self._graph_id(thread), "threads.update") as graph:

@@ -1,12 +1,15 @@
 """Follow every run of a thread: `GET /threads/{thread_id}/stream`."""
 
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from typing import Literal
 
 import orjson
 
+from robyn_server.engine.lost_ends import LostEnds
 from robyn_server.events.interfaces import EventLog, LogGap
 from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.storage.interfaces import RunRows
 from robyn_server.wire.sse import frame, frame_of
 
 ThreadStreamMode = Literal["run_modes", "lifecycle", "state_update"]
@@ -15,13 +18,18 @@ STATE_UPDATE = "state_update"
 
 
 async def thread_frames(
-    log: EventLog, thread_id: str, after: EventId, modes: Collection[str]
+    log: EventLog, runs: RunRows, thread_id: str, after: EventId, modes: Collection[str]
 ) -> AsyncIterator[bytes]:
     """SSE bytes of all that happens on the thread, for ever; every frame has an id. The end of a run shows as
     `metadata {"status": "run_done", "run_id"}`."""
+    lost, place = LostEnds(runs, thread_id), after
+    await lost.look()
     try:
         async for batch in log.follow(thread_id, after):
-            chunk = b"".join(_frame(entry) for entry in batch if _wanted(entry, modes))
+            lost.see(batch)
+            place = batch[-1].id if batch else place
+            told = batch or [replace(entry, id=place) for entry in await lost.found()]
+            chunk = b"".join(_frame(entry) for entry in told if _wanted(entry, modes))
             if chunk:
                 yield chunk
     except LogGap:

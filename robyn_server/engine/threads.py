@@ -9,7 +9,7 @@ from robyn_server.engine.parts import Parts
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 from robyn_server.resources.ids import canonical_id, new_id, random_id
-from robyn_server.resources.metadata_filter import EVERYTHING
+from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.page import Page
 from robyn_server.resources.reserved import own_metadata
 from robyn_server.resources.run import Run
@@ -28,7 +28,7 @@ class Threads:
 
     def __init__(self, parts: Parts, access: Access) -> None:
         self._storage = parts.storage
-        self._locks = parts.thread_locks
+        self._locks = parts.storage.thread_locks
         self._rows = parts.storage.threads
         self._notifier = parts.notifier
         self._log = parts.log
@@ -122,6 +122,10 @@ class Threads:
         """A new idle thread with the same metadata and checkpoints, without the runs. Raises `Conflict` when there
         is nothing to copy."""
         readable = await self._access.check("threads", "read", {"thread_id": thread_id})
+        async with self._locks.of(thread_id):
+            return await self._copy(thread_id, readable)
+
+    async def _copy(self, thread_id: str, readable: MetadataFilter) -> Thread:
         source = await self._rows.get(thread_id, readable)
         metadata = dict(source.metadata) if source else {}
         new_thread_id = random_id()
@@ -153,7 +157,8 @@ class Threads:
             if strategy == "delete":
                 await self._delete(thread.thread_id)
             else:
-                await self._storage.checkpoints.keep_latest(thread.thread_id)
+                async with self._locks.of(thread.thread_id):
+                    await self._storage.checkpoints.keep_latest(thread.thread_id)
         return len(found)
 
     async def search(self, query: ThreadSearch) -> Page[Thread]:
@@ -227,7 +232,7 @@ class Threads:
         if ended is None:
             self._notifier.cancel_requested(run.run_id)
             return
-        await self._log.tail(run.thread_id)
+        await self._log.open(run.thread_id)
         self._log.end(run.thread_id, run.run_id, run.attempt, run.resumable)
 
 

@@ -1,6 +1,6 @@
 """The event log, its backing store, the hints between those who queue, run and cancel, and counters."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 from robyn_server.resources.event import EventId, RunEvent
@@ -17,9 +17,13 @@ class EventLog(Protocol):
     def open_new(self, thread_id: str) -> EventId:
         """The tail of a thread that was made just now: nothing can be stored of it."""
 
+    async def open(self, thread_id: str) -> None:
+        """To be awaited (or `tail`, or `open_new` called) in this process before the first `append` to a thread. Does
+        not fail: a run goes on also while the log is away."""
+
     async def tail(self, thread_id: str) -> EventId:
-        """The newest id of the thread; what is appended later is greater, also after a restart. Must have been
-        awaited (or `open_new` called) in this process before the first `append` to a thread."""
+        """The newest id of the thread; what is appended later is greater, also after a restart. Raises
+        `Unavailable`."""
 
     def append(
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
@@ -34,10 +38,11 @@ class EventLog(Protocol):
 
     def follow(
         self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
-    ) -> AsyncIterator[list[RunEvent]]:
+    ) -> AsyncGenerator[list[RunEvent], None]:
         """Entries after an id, in batches as they come. With `run_id`: those of one run, the closing entry last.
         Without: all of the thread, closing entries included, for ever. `stored_only` yields what is there and
-        stops. Raises `LogGap`."""
+        stops. An empty batch says that nothing has come for a while, or that the log is away: who waits for the end
+        of a run should look at its row. Raises `LogGap`; `stored_only` also `Unavailable`."""
 
     def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
         """Append the closing entry of a run; only after the run's end is committed. `result` travels in the
@@ -69,6 +74,9 @@ class Spill(Protocol):
 
     async def last(self, thread_id: str) -> EventId | None:
         """The newest stored id of a thread."""
+
+    async def count(self, thread_id: str, run_id: str, attempt: int) -> int:
+        """How many entries of one attempt of a run are stored."""
 
     async def forget_thread(self, thread_id: str) -> None: ...
 

@@ -76,6 +76,11 @@ class InProcessEventLog:
             ring = self._ring(thread_id, await self._spill.last(thread_id) or START)
         return ring.last
 
+    async def open(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`."""
+        if thread_id not in self._rings:
+            await self.tail(thread_id)
+
     def append(
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
     ) -> None:

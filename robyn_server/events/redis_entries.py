@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from robyn_server.resources.event import EventId, RunEvent
 
 PREFIX = "robyn_server:"
 GONE = "\0gone"
 """The event of the one entry that is left of a deleted thread, for a minute."""
+LOST = "\0lost"
+"""The event that stands in the place of entries of a run that could not be sent."""
 
+
+SILENCE_SECONDS = 5
 
 Entries: TypeAlias = list[tuple[bytes, dict[bytes, bytes]]]
 """Ids and fields of a stream, as a client without `decode_responses` gives them."""
@@ -19,7 +25,15 @@ Entries: TypeAlias = list[tuple[bytes, dict[bytes, bytes]]]
 def connect(uri: str) -> Redis:
     """A client as the log and the hints need it; it connects when it is used."""
     return Redis.from_url(
-        uri, protocol=2, socket_connect_timeout=5, socket_keepalive=True, health_check_interval=30
+        uri,
+        protocol=2,
+        socket_connect_timeout=5,
+        # Longer than any command waits, for a server that stands still without breaking its connections.
+        socket_timeout=SILENCE_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=30,
+        # Ours to retry: the library would append a batch twice whose answer was lost.
+        retry=Retry(NoBackoff(), 0),
     )
 
 

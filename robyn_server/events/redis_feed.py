@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from typing import Any
 
 from redis.asyncio import Redis
@@ -18,6 +20,11 @@ BLOCK_MS = 2_000
 PAGE = 500
 RETRY_SECONDS = 0.25
 WAKE_SECONDS = 60
+QUIET_SECONDS = 15.0
+"""After so long without an entry, whoever waits for one is told that none has come."""
+SOON_SECONDS = 3.0
+"""The same while Redis is away and shortly after, when entries may have been lost."""
+SHORTLY = 30.0
 
 
 class RedisFeed:
@@ -34,6 +41,9 @@ class RedisFeed:
         self._waker: asyncio.Task[None] | None = None
         self._outdated = False
         """Whether threads have come that the reading under way leaves out."""
+        self.closed = False
+        self._troubled_at = -math.inf
+        self._away = False
 
     def reading(self, thread_id: str) -> Ring | None:
         """The ring of a thread that somebody follows already."""
@@ -60,6 +70,7 @@ class RedisFeed:
 
     async def close(self) -> None:
         """End all readers."""
+        self.closed = True
         for task in (self._task, self._waker):
             if task is not None:
                 task.cancel()
@@ -72,9 +83,23 @@ class RedisFeed:
         while self._rings:
             try:
                 await self._read_once()
+                self._away = False
             except (RedisError, OSError) as error:
-                logger.warning("Cannot read events from Redis: %s", error)
+                self._troubled_at = time.monotonic()
+                if not self._away:
+                    self._away = True
+                    logger.warning("Cannot read events from Redis: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
+            self._wake_quiet()
+
+    def _wake_quiet(self) -> None:
+        """Who waits for an entry that was lost would wait for ever."""
+        now = time.monotonic()
+        patience = SOON_SECONDS if now - self._troubled_at < SHORTLY else QUIET_SECONDS
+        for ring in self._rings.values():
+            if now - ring.heard_at > patience:
+                ring.heard_at = now
+                ring.wake()
 
     async def _read_once(self) -> None:
         places = {key_of(thread_id): str(ring.last) for thread_id, ring in self._rings.items()}
@@ -98,6 +123,7 @@ class RedisFeed:
             elif entry.id > ring.last:
                 # Not when the ring was made anew while this was being read.
                 ring.add(entry)
+        ring.heard_at = time.monotonic()
         while ring.bytes > self._ring_bytes and len(ring) > 1:
             ring.drop_oldest()
         ring.wake()

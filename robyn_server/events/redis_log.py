@@ -7,16 +7,18 @@ feeds for all threads (`redis_feed.py`).
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from itertools import takewhile
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from robyn_server.errors import Unavailable
 from robyn_server.events.interfaces import LogGap
-from robyn_server.events.redis_entries import GONE, entry_of, key_of, listed, parsed
-from robyn_server.events.redis_feed import RedisFeed
+from robyn_server.events.redis_entries import GONE, LOST, entry_of, key_of, listed, parsed
+from robyn_server.events.redis_feed import SOON_SECONDS, RedisFeed
 from robyn_server.events.redis_writer import RedisWriter
 from robyn_server.events.ring import Ring
+from robyn_server.events.sealing import IN_CLEAR, Sealing
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 
 BATCH_BYTES = 256 << 10
@@ -25,7 +27,8 @@ PAGE = 500
 
 class RedisEventLog:
     """See `interfaces.EventLog`. An entry is kept until `keep_seconds` after the last end of a run on its thread, and
-    of one thread the newest `most_entries`, about. Raises `Unavailable` where Redis has to be asked and is away."""
+    of one thread the newest `most_entries`, about. Entries wait `patience` seconds for a Redis that is away. Raises
+    `Unavailable` where it has to be asked."""
 
     def __init__(
         self,
@@ -33,18 +36,24 @@ class RedisEventLog:
         *,
         keep_seconds: int,
         most_entries: int = 20_000,
+        patience: float = 10.0,
         ring_bytes_per_thread: int = 4 << 20,
+        sealing: Sealing = IN_CLEAR,
     ) -> None:
         self._redis = redis
-        self._writer = RedisWriter(redis, keep_seconds, most_entries)
+        self._sealing = sealing
+        self._writer = RedisWriter(redis, keep_seconds, most_entries, patience)
         self._feed = RedisFeed(redis, ring_bytes_per_thread)
 
     def open_new(self, thread_id: str) -> EventId:
         """See `interfaces.EventLog`."""
         return START
 
+    async def open(self, thread_id: str) -> None:
+        """See `interfaces.EventLog`; here nothing has to be done before `append`."""
+
     async def tail(self, thread_id: str) -> EventId:
-        """See `interfaces.EventLog`; here nothing has to be awaited before `append`."""
+        """See `interfaces.EventLog`."""
         await self._writer.flushed(thread_id)
         try:
             newest = listed(await self._redis.xrevrange(key_of(thread_id), count=1))
@@ -56,7 +65,8 @@ class RedisEventLog:
         self, thread_id: str, run_id: str, attempt: int, resumable: bool, events: Sequence[tuple[str, bytes]]
     ) -> None:
         """See `interfaces.EventLog`."""
-        self._writer.append(thread_id, run_id, attempt, resumable, events)
+        sealed = [(event, self._sealing.seal(data)) for event, data in events]
+        self._writer.append(thread_id, run_id, attempt, resumable, sealed)
 
     async def room(self) -> None:
         """See `interfaces.EventLog`."""
@@ -68,7 +78,7 @@ class RedisEventLog:
 
     def end(self, thread_id: str, run_id: str, attempt: int, resumable: bool, result: bytes = b"") -> None:
         """See `interfaces.EventLog`."""
-        self._writer.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, result)])
+        self._writer.append(thread_id, run_id, attempt, resumable, [(END_OF_RUN, self._sealing.seal(result))])
 
     async def follow(
         self, thread_id: str, after: EventId, run_id: str | None = None, *, stored_only: bool = False
@@ -79,13 +89,23 @@ class RedisEventLog:
         else:
             batches = self._live(thread_id, after, run_id is not None)
         async for batch in batches:
-            if batch[-1].event == GONE:
+            if batch and batch[-1].event == GONE:
                 return
-            mine = [entry for entry in batch if entry.event != GONE and run_id in (None, entry.run_id)]
-            if mine:
-                yield mine
-                if run_id is not None and mine[-1].event == END_OF_RUN:
+            mine = [
+                entry
+                for entry in batch
+                if entry.event != GONE
+                and run_id in (None, entry.run_id)
+                # Who comes late to a whole thread is shown what there is; everybody else has missed something.
+                and not (entry.event == LOST and run_id is None and stored_only)
+            ]
+            whole = list(takewhile(lambda entry: entry.event != LOST, mine))
+            if whole or not batch:
+                yield await self._sealing.opened(whole)
+                if run_id is not None and whole and whole[-1].event == END_OF_RUN:
                     return
+            if len(whole) < len(mine):
+                raise LogGap
 
     async def forget_thread(self, thread_id: str) -> None:
         """See `interfaces.EventLog`. Readers of every process end."""
@@ -101,7 +121,15 @@ class RedisEventLog:
     async def _live(
         self, thread_id: str, cursor: EventId, strict: bool
     ) -> AsyncGenerator[list[RunEvent], None]:
-        ring = self._feed.reading(thread_id) or self._feed.begin(thread_id, await self.tail(thread_id))
+        while (ring := self._feed.reading(thread_id)) is None:
+            if self._feed.closed:
+                return
+            try:
+                ring = self._feed.begin(thread_id, await self.tail(thread_id))
+                break
+            except Unavailable:
+                yield []
+                await asyncio.sleep(SOON_SECONDS)
         ring.readers += 1
         try:
             async for batch in self._read(thread_id, ring, cursor, strict):
@@ -119,9 +147,15 @@ class RedisEventLog:
             if position < ring.base:
                 # Behind the ring, which may move on meanwhile.
                 while cursor < (floor := ring.floor):
-                    async for batch in self._stored(thread_id, cursor, floor, strict):
-                        yield batch
-                    cursor, strict = floor, True
+                    try:
+                        async for batch in self._stored(thread_id, cursor, floor, strict):
+                            yield batch
+                            cursor, strict = batch[-1].id, True
+                    except Unavailable:
+                        yield []
+                        await asyncio.sleep(SOON_SECONDS)
+                    else:
+                        cursor, strict = floor, True
                 position = ring.position_after(cursor)
             if position < ring.end:
                 batch = ring.slice(position, BATCH_BYTES)
@@ -132,6 +166,8 @@ class RedisEventLog:
                 waiter = loop.create_future()
                 ring.waiters.append(waiter)
                 await waiter
+                if position == ring.end:
+                    yield []
 
     async def _stored(
         self, thread_id: str, cursor: EventId, last: EventId, strict: bool

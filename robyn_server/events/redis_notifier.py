@@ -71,14 +71,18 @@ class RedisNotifier:
                 logger.warning("A hint was not sent: %s", error)
 
     async def _listen(self) -> None:
+        away = False
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(QUEUED, CANCELLED)
+                    away = False
                     async for message in channel.listen():
                         self._heard(message["channel"].decode(), message["data"].decode())
             except (RedisError, OSError) as error:
-                logger.warning("Hints from other servers are not heard: %s", error)
+                if not away:
+                    away = True
+                    logger.warning("Hints from other servers are not heard: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _heard(self, channel: str, text: str) -> None:

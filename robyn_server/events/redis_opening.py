@@ -6,6 +6,7 @@ from robyn_server.errors import StartupError
 from robyn_server.events.redis_entries import connect
 from robyn_server.events.redis_log import RedisEventLog
 from robyn_server.events.redis_notifier import RedisNotifier
+from robyn_server.events.sealing import IN_CLEAR, Sealing
 from robyn_server.settings import Settings
 
 
@@ -18,7 +19,9 @@ class SharedEventLog(RedisEventLog):
         await self._redis.aclose()
 
 
-async def open_shared_events(settings: Settings) -> tuple[SharedEventLog, RedisNotifier]:
+async def open_shared_events(
+    settings: Settings, sealing: Sealing = IN_CLEAR
+) -> tuple[SharedEventLog, RedisNotifier]:
     """Both, on the running loop; close the log last. Raises `StartupError`."""
     assert settings.redis_uri is not None, "Redis was asked for"
     redis = connect(settings.redis_uri)
@@ -30,6 +33,8 @@ async def open_shared_events(settings: Settings) -> tuple[SharedEventLog, RedisN
     log = SharedEventLog(
         redis,
         keep_seconds=int(settings.resumable_ttl.total_seconds()),
+        patience=settings.redis_patience.total_seconds(),
         ring_bytes_per_thread=settings.ring_bytes_per_thread,
+        sealing=sealing,
     )
     return log, RedisNotifier(redis)

@@ -24,8 +24,8 @@ class Ring:
     """
 
     __slots__ = (
-        "_entries", "_lost", "_skipped", "active", "base", "bytes", "closed", "ended_at", "floor", "last", "readers",
-        "waiters",
+        "_entries", "_lost", "_skipped", "active", "base", "bytes", "closed", "ended_at", "floor", "heard_at", "last",
+        "readers", "waiters",
     )  # fmt: skip
 
     def __init__(self, last: EventId) -> None:
@@ -42,6 +42,8 @@ class Ring:
         self.active: str | None = None
         """The run whose entries are still coming."""
         self.ended_at = time.monotonic()
+        self.heard_at = self.ended_at
+        """When an entry came, or whoever waits was woken without one."""
         self.readers = 0
         self.closed = False
         self.waiters: list[Future[None]] = []

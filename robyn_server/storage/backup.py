@@ -6,7 +6,7 @@ from pathlib import Path
 
 from robyn_server.errors import Unavailable
 from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
-from robyn_server.storage.data_keys import KEYS_FILE
+from robyn_server.storage.data_keys_sqlite import KEYS_FILE
 from robyn_server.storage.event_spill import EVENTS_FILE
 from robyn_server.storage.migrations import APP_FILE
 from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE

@@ -29,7 +29,8 @@ DELTA_MARK = "counters_since_delta_snapshot"
 """Key in the metadata of a checkpoint with channels that hold only what changed since a snapshot further up
 (langgraph >= 1.2). SQL looks for it."""
 
-_SEALED = "\x01sealed"
+SEALED_METADATA = "\x01sealed"
+"""Key in stored metadata, with all of it in sealed form."""
 
 
 def namespace_of(config: RunnableConfig) -> tuple[str, str]:
@@ -106,11 +107,16 @@ def new_writes(
 
 def loaded_metadata(cipher: Cipher, head: Head) -> dict[str, Any]:
     """The metadata of a checkpoint."""
-    metadata: dict[str, Any] = json.loads(head.metadata)
-    if _SEALED in metadata:
-        metadata = json.loads(cipher.open(b64decode(metadata[_SEALED])))
+    return opened_metadata(cipher, json.loads(head.metadata), head.place.thread_id)
+
+
+def opened_metadata(cipher: Cipher, stored: dict[str, Any], thread_id: str) -> dict[str, Any]:
+    """The reverse of `sealed_metadata`, also for metadata from before encryption. Raises `CannotOpen`."""
+    metadata: dict[str, Any] = (
+        json.loads(cipher.open(b64decode(stored[SEALED_METADATA]))) if SEALED_METADATA in stored else stored
+    )
     if "thread_id" in metadata:
-        metadata["thread_id"] = head.place.thread_id
+        metadata["thread_id"] = thread_id
     return metadata
 
 
@@ -145,10 +151,16 @@ def checkpoint_tuple(
 
 
 def _stored_metadata(cipher: Cipher, told: Mapping[str, Any]) -> str:
-    # Not orjson: numbers of any size, NaN and broken text are to be kept as well as JSON allows.
-    text = json.dumps(told, ensure_ascii=False, default=str).encode("utf-8", "ignore")
-    if not cipher.seals:
-        return text.decode()
-    # LangGraph puts the run's configurable into the metadata, so it is sealed; what SQL looks for stays.
+    return json.dumps(sealed_metadata(cipher, told)) if cipher.seals else _metadata_text(told).decode()
+
+
+def sealed_metadata(cipher: Cipher, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of a checkpoint as they are stored with encryption: LangGraph puts the run's configurable into
+    them. What SQL looks for stays."""
     shown = {DELTA_MARK: True} if DELTA_MARK in told else {}
-    return json.dumps({_SEALED: b64encode(cipher.seal(text)).decode(), **shown})
+    return {SEALED_METADATA: b64encode(cipher.seal(_metadata_text(told))).decode(), **shown}
+
+
+def _metadata_text(told: Mapping[str, Any]) -> bytes:
+    # Not orjson: numbers of any size, NaN and broken text are to be kept as well as JSON allows.
+    return json.dumps(told, ensure_ascii=False, default=str).encode("utf-8", "ignore")

@@ -1,15 +1,18 @@
-"""How values of a graph's state become bytes and values again."""
+"""How values of a graph's state become bytes and values again, and how these are sealed."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.base import CipherProtocol, SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from robyn_server.errors import StartupError
 from robyn_server.resources.types import Json
+from robyn_server.storage.checkpoint_values import SEALED
+from robyn_server.storage.cipher import Cipher
 from robyn_server.storage.message_serializer import MessageSerializer
 
 ALLOWED = ("allowed_json_modules", "allowed_msgpack_modules")
@@ -57,6 +60,25 @@ def checkpoint_serializer(options: SerdeOptions | None = None) -> SerializerProt
     options = options or SerdeOptions()
     logging.getLogger(JsonPlusSerializer.__module__).addFilter(_is_not_unregistered_type)
     return MessageSerializer(pickle_fallback=options.pickle_fallback, **options.allowed)
+
+
+def sealing_serializer(serializer: SerializerProtocol, cipher: Cipher) -> SerializerProtocol:
+    """For a saver that knows of no cipher: what it gets is sealed, as `checkpoint_values.sealed_value` does it. Values
+    from before encryption are read as well."""
+    return EncryptedSerializer(_Sealing(cipher), serializer) if cipher.seals else serializer
+
+
+class _Sealing(CipherProtocol):
+    def __init__(self, cipher: Cipher) -> None:
+        self._cipher = cipher
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        """See `CipherProtocol`."""
+        return SEALED[1:], self._cipher.seal(plaintext)
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        """See `CipherProtocol`."""
+        return self._cipher.open(ciphertext)
 
 
 def _allowed(value: Json, name: str, place: str) -> Any:

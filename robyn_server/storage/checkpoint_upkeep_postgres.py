@@ -101,6 +101,16 @@ def keep_latest(thread_id: str, keep: int) -> Transition[None]:
     )
 
 
+def newest_id(thread_id: str, checkpoint_ns: str) -> Transition[str | None]:
+    """The id of the newest checkpoint in a namespace of the thread."""
+    rows = yield (
+        "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
+        " ORDER BY checkpoint_id DESC LIMIT 1",
+        (thread_id, checkpoint_ns),
+    )
+    return rows[0][0] if rows else None
+
+
 def newest_run_id(thread_id: str) -> Transition[str | None]:
     """The run id that the newest root checkpoint of the thread carries."""
     rows = yield (

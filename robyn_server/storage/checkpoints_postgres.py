@@ -1,7 +1,8 @@
 """The checkpoints of all threads in PostgreSQL, through LangGraph's own saver and in its own tables, so that other
 LangGraph programs can read them."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
@@ -13,6 +14,8 @@ from langgraph.checkpoint.base import (
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
     get_checkpoint_id,
     get_serializable_checkpoint_metadata,
 )
@@ -25,7 +28,13 @@ from psycopg.types.json import Jsonb
 
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage import checkpoint_upkeep_postgres as upkeep
-from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
+from robyn_server.storage.checkpoint_encoding import (
+    config_at,
+    namespace_of,
+    opened_metadata,
+    sealed_metadata,
+)
+from robyn_server.storage.checkpoint_ids import stay_above
 from robyn_server.storage.checkpoint_rows import Place
 from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
@@ -40,8 +49,23 @@ class PostgresSaver(AsyncPostgresSaver):
         # The library asks for rows as dicts, which it sets itself on every cursor.
         super().__init__(cast(Any, pool), serde=serializer)
         self._db = db
+        self._cipher = db.dialect.cipher
         self._runs: dict[tuple[str, str], str] = {}
         """By namespace and id: whose the checkpoints are that were put through this object."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the library's. What is read to go on from it is followed by greater ids."""
+        found = await super().aget_tuple(config)
+        configurable = config["configurable"]
+        if not get_checkpoint_id(config):
+            if found is not None:
+                stay_above(found.checkpoint["id"])
+        elif "run_id" in configurable:
+            # A run that goes on from an older checkpoint.
+            newest = await self._db.glance(partial(upkeep.newest_id, *namespace_of(config)))
+            if newest is not None:
+                stay_above(newest)
+        return found
 
     async def aput(
         self,
@@ -55,10 +79,7 @@ class PostgresSaver(AsyncPostgresSaver):
         goes on with the thread."""
         thread_id, ns = namespace_of(config)
         place = Place(thread_id, ns, checkpoint["id"])
-        told: dict[str, Any] = {**get_serializable_checkpoint_metadata(config, metadata)}
-        if "thread_id" in (config.get("metadata") or {}):
-            # Clients see it there; the library leaves it out.
-            told["thread_id"] = thread_id
+        told = self._told(config, metadata)
         self._runs[ns, place.checkpoint_id] = str(told.get("run_id"))
         values = checkpoint["channel_values"]
         # What the library marks the snapshot of a delta channel with.
@@ -88,11 +109,74 @@ class PostgresSaver(AsyncPostgresSaver):
             await self._db.write(partial(upkeep.remember_writes, place, str(run_id), task_id, places))
         await super().aput_writes(config, writes, task_id, task_path)
 
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """As the library's; sealed metadata are compared here."""
+        if not filter or not self._cipher.seals:
+            async for found in super().alist(config, filter=filter, before=before, limit=limit):
+                yield found
+            return
+        count = 0
+        async for found in super().alist(config, before=before):
+            if count == limit:
+                return
+            if _has(found, filter):
+                count += 1
+                yield found
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """As the library's; where a key may have to be waited for, not on the event loop."""
+        found: Any = await super().aget_delta_channel_history(config=config, channels=channels)
+        return await asyncio.to_thread(found) if isinstance(found, partial) else found
+
+    def _build_delta_channels_writes_history(self, **given: Any) -> Any:
+        build = partial(super()._build_delta_channels_writes_history, **given)
+        return build if self._cipher.may_wait else build()
+
+    async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
+        if not self._cipher.may_wait:
+            return await super()._load_checkpoint_tuple(self._opened(value))
+        opened = await asyncio.to_thread(self._opened, value)
+        # Before the library would, on the event loop.
+        values = await asyncio.to_thread(self._load_blobs, value["channel_values"])
+        checkpoint = {**opened["checkpoint"]}
+        checkpoint["channel_values"] = {**(checkpoint.get("channel_values") or {}), **values}
+        return await super()._load_checkpoint_tuple(
+            {**opened, "checkpoint": checkpoint, "channel_values": None}
+        )
+
+    def _opened(self, value: DictRow) -> DictRow:
+        return {**value, "metadata": opened_metadata(self._cipher, value["metadata"], value["thread_id"])}
+
+    def _told(self, config: RunnableConfig, metadata: CheckpointMetadata) -> dict[str, Any]:
+        """The metadata as they are stored."""
+        told: dict[str, Any] = {**get_serializable_checkpoint_metadata(config, metadata)}
+        if "thread_id" in (config.get("metadata") or {}):
+            # Clients see it there; the library leaves it out.
+            told["thread_id"] = namespace_of(config)[0]
+        if not self._cipher.seals:
+            return told
+        shown = {"run_id": told["run_id"]} if "run_id" in told else {}
+        return {**sealed_metadata(self._cipher, told), **shown}
+
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
         with trouble_as_domain_error():
             async with super()._cursor(pipeline=pipeline) as cursor:
                 yield cursor
+
+
+def _has(found: CheckpointTuple, wanted: Mapping[str, Any]) -> bool:
+    metadata: Mapping[str, Any] = found.metadata
+    return all(metadata.get(key) == value for key, value in wanted.items())
 
 
 class PostgresCheckpoints:

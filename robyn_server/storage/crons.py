@@ -45,13 +45,12 @@ class CronTable:
         """See `CronRows`."""
 
         def transition() -> Transition[Cron | None]:
-            rows = yield (
-                "SELECT EXISTS (SELECT 1 FROM assistant WHERE assistant_id = ?)"
-                " AND (CAST(? AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM thread WHERE thread_id = ?))",
-                (cron.assistant_id, cron.thread_id, cron.thread_id),
-            )
-            if not rows[0][0]:
-                return None
+            # Held until the row is in, as another server may be deleting them.
+            for kind, key in (("assistant", cron.assistant_id), ("thread", cron.thread_id)):
+                if key is not None:
+                    sql = f"SELECT 1 FROM {kind} WHERE {kind}_id = ?" + self._dialect.hold
+                    if not (yield sql, (key,)):
+                        return None
             yield (
                 f"INSERT INTO cron ({COLUMNS}) VALUES ({marks(len(_NAMES))})",
                 _parameters(self._dialect, cron),

@@ -16,6 +16,7 @@ tuples, empty for a statement that returns none) and returns its result. What it
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from robyn_server.errors import Unavailable
 from robyn_server.storage.dialect import Dialect
 
 T = TypeVar("T")
@@ -26,6 +27,12 @@ Transition: TypeAlias = Generator[Statement, list[Row], T]
 Start: TypeAlias = Callable[[], Transition[T]]
 """Begins a transition. It may be called again when the database asks for a retry, so it has no effects of its
 own."""
+
+
+class TakenElsewhere(Unavailable):
+    """Raised by a transition that another server keeps from going on for a moment: it is tried again for a while."""
+
+    default = "Another server is changing the thread; try again."
 
 
 class Db(Protocol):

@@ -24,6 +24,11 @@ class Dialect(Protocol):
     name: Literal["sqlite", "postgres"]
     lock: str
     """Ends a SELECT that locks its rows for the rest of the transaction."""
+    hold: str
+    """Ends a SELECT that keeps its rows from being deleted for the rest of the transaction."""
+    enter: str
+    """SQL expression over a row of `thread`: whether no other server holds the thread's lock
+    (`interfaces.ThreadLocks`), nor will for the rest of the transaction. Empty where there are no other servers."""
     skip_locked: str
     """The same, passing over rows that somebody else has locked."""
     now: str
@@ -34,11 +39,15 @@ class Dialect(Protocol):
     """The same for whole numbers."""
     cipher: Cipher
     """What private columns are sealed with."""
+    vectors: str | None
+    """The schema (quoted) of the type `vector` and of its operators, where the database compares vectors itself: the
+    table `item_vector` has a column `meaning` then."""
     types: Mapping[str, str]
     """Column types for `schema.py` (text, json, time, flag, bytes, real, serial, and unique_serial that never
     gives a number twice) and what else differs in it:
     `busy_table` ends a table whose rows change all the time, `keyed_table` one that is nothing but its key,
-    `null_first` stands behind a column that may be NULL in an index."""
+    `null_first` stands behind a column that may be NULL in an index, `vector_table` is the store's first name for its
+    vectors."""
     pin: str
     """A statement that holds the planner to the indexes of `schema.py` for the rest of the transaction; empty
     where `by` does."""
@@ -96,11 +105,14 @@ class SqliteDialect:
 
     name: Literal["sqlite", "postgres"] = "sqlite"
     lock = ""
+    hold = ""
+    enter = ""
     skip_locked = ""
     now = "clock_timestamp()"
     members = "(SELECT value FROM json_each(?))"
     numbers = members
     pin = ""
+    vectors: str | None = None
     types: Mapping[str, str] = {
         "text": "TEXT",
         "json": "TEXT",
@@ -113,6 +125,7 @@ class SqliteDialect:
         "busy_table": "",
         "keyed_table": "WITHOUT ROWID",
         "null_first": "",
+        "vector_table": "vector",
     }
 
     def __init__(self, cipher: Cipher = CLEAR) -> None:

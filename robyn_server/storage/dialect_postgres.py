@@ -1,5 +1,6 @@
 """PostgreSQL's answers to `dialect.py`."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
@@ -9,24 +10,26 @@ import orjson
 from robyn_server.resources.types import Json
 from robyn_server.storage.cipher import CLEAR, Cipher
 
+_SEALED = b' "'
 _PINNED = ("hashjoin", "mergejoin", "seqscan", "bitmapscan", "sort")
 
 
 class PostgresDialect:
     """Times are TIMESTAMPTZ by the database's clock, JSON is JSON (not JSONB: keys keep their order and a text may
     hold any character), text compares by its bytes, as on SQLite. Rows give JSON as bytes: `postgres_db.py`
-    registers that on every connection."""
+    registers that on every connection. What is sealed is a JSON text, base64, behind a blank that no clear JSON of
+    ours begins with."""
 
     name: Literal["sqlite", "postgres"] = "postgres"
     # Of this kind, because a plain FOR UPDATE also shuts out whoever only refers to the row.
     lock = " FOR NO KEY UPDATE"
+    hold = " FOR KEY SHARE"
+    enter = "pg_try_advisory_xact_lock_shared(hashtextextended('robyn_server:' || thread_id, 0))"
     skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     now = "now()"
     members = "(SELECT member FROM json_array_elements_text(?) AS member)"
     numbers = "(SELECT member::bigint FROM json_array_elements_text(?) AS member)"
     # On a table without statistics the planner takes a hash join for the claim: 25 times slower.
-    # Sealed values are no JSON, so `opening.py` refuses encryption.
-    cipher: Cipher = CLEAR
     pin = "SELECT " + ", ".join(f"set_config('enable_{method}', 'off', true)" for method in _PINNED)
     types: Mapping[str, str] = {
         "text": 'TEXT COLLATE "C"',
@@ -41,7 +44,12 @@ class PostgresDialect:
         " autovacuum_analyze_scale_factor = 0.01)",
         "keyed_table": "",
         "null_first": "NULLS FIRST",
+        "vector_table": "item_vector",
     }
+
+    def __init__(self, cipher: Cipher = CLEAR, vectors: str | None = None) -> None:
+        self.cipher = cipher
+        self.vectors = vectors
 
     def by(self, index: str) -> str:
         """See `Dialect`; PostgreSQL has no such words, `pin` stands in for them."""
@@ -94,16 +102,25 @@ class PostgresDialect:
 
     def private(self, value: Json) -> str | None:
         """See `Dialect`."""
-        return self.json(value)
+        return None if value is None else self.private_bytes(orjson.dumps(value))
 
     def private_bytes(self, value: bytes | None) -> str | None:
         """See `Dialect`."""
-        return self.json_bytes(value)
+        if value is None or not self.cipher.seals:
+            return self.json_bytes(value)
+        return sealed_text(self.cipher.seal(value))
 
     def read_private(self, raw: bytes | None) -> Json:
         """See `Dialect`."""
-        return self.read_json(raw)
+        return self.read_json(self.read_private_bytes(raw))
 
     def read_private_bytes(self, raw: bytes | None) -> bytes | None:
         """See `Dialect`."""
-        return self.read_json_bytes(raw)
+        if raw is None or not raw.startswith(_SEALED):
+            return raw
+        return self.cipher.open(b64decode(raw[len(_SEALED) : -1]))
+
+
+def sealed_text(sealed: bytes) -> str:
+    """Sealed bytes as a private column keeps them."""
+    return f' "{b64encode(sealed).decode()}"'

@@ -150,6 +150,15 @@ class SqliteSpill:
             rows = await self._select(_LAST, (thread_id,), tuple)
         return EventId(*rows[0]) if rows else None
 
+    async def count(self, thread_id: str, run_id: str, attempt: int) -> int:
+        """How many entries of one attempt of a run are stored."""
+        (found,) = await self._select(
+            "SELECT count(*) FROM event WHERE thread_id = ? AND run_id = ? AND attempt = ?",
+            (thread_id, run_id, attempt),
+            lambda row: int(row[0]),
+        )
+        return found
+
     async def forget_thread(self, thread_id: str) -> None:
         """Drop all entries of a thread, also those handed over and not stored yet."""
         await self._on_writer(

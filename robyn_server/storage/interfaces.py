@@ -1,6 +1,7 @@
 """What the engine and the worker may ask of storage. Every method is one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -161,8 +162,9 @@ class RunQueue(Protocol):
         """Take due runs, at most `free[lane]` of each lane: at most one running per thread, first come first
         served within a thread; priority, then `run_at`, orders threads. `attempt` grows by one."""
 
-    async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
-        """Renew every lease of this worker; a run missing from the answer is lost. Called from an event loop of its
+    async def heartbeat(self, worker_id: str, lease: timedelta, run_ids: Collection[str]) -> list[Held]:
+        """Renew the leases of these runs of this worker; one missing from the answer is lost. (Not of all its runs: one
+        that it has given up must come to the sweeper.) Called from an event loop of its
         own in a thread of its own, so that user code which blocks the main loop does not delay it."""
 
     async def finish(self, run: Run, ending: Ending) -> Finished | None:
@@ -266,6 +268,18 @@ class Checkpoints(Protocol):
         """Byte counts for `GET /threads/{id}/storage`."""
 
 
+class ThreadLocks(Protocol):
+    """Locks by thread id. Whoever updates the state of a thread, copies or deletes it holds its lock; a run does not,
+    since updates are refused while there is one."""
+
+    def of(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """Held against all servers on the data."""
+
+    def here(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """The same, held against this process only: for who queues a run, which `RunQueue.create` keeps apart from the
+        holders of other processes."""
+
+
 class SealingContexts(Protocol):
     """Where a project's encryption handlers want to know whose data they encrypt."""
 
@@ -275,6 +289,9 @@ class SealingContexts(Protocol):
     async def enter(self, context: JsonObject | None) -> None:
         """From here on, what this task and those it starts write is encrypted for this context. Raises
         `Unavailable`."""
+
+    async def enter_again(self, text: str) -> None:
+        """`enter`, with what `SEALING_CONTEXT` said where it was entered before, maybe in another process."""
 
     async def close(self) -> None:
         """After the databases are closed."""
@@ -302,6 +319,9 @@ class Storage(Protocol):
     def checkpoints(self) -> Checkpoints: ...
 
     @property
+    def thread_locks(self) -> ThreadLocks: ...
+
+    @property
     def store(self) -> BaseStore: ...
 
     @property
@@ -326,6 +346,13 @@ class Storage(Protocol):
     @property
     def shared(self) -> bool:
         """Whether other servers may work on the same data."""
+
+    def now(self) -> datetime:
+        """The present moment by the clock that leases, delays and times to live go by: the database's, where several
+        servers share it."""
+
+    async def read_clock(self) -> None:
+        """Set that clock, now and then."""
 
     def store_of(self, owner: str | None) -> BaseStore:
         """The store as this user may use it: his own items, whatever their namespaces are called. Writes raise

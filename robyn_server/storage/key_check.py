@@ -7,29 +7,43 @@ from robyn_server.errors import StartupError
 from robyn_server.storage.cipher import CannotOpen, Cipher
 from robyn_server.storage.sqlite_db import connect
 
-_CANARY = b"The data of this file is sealed with this key."
+CANARY = b"The data of this file is sealed with this key."
 
 
-def check_key(path: Path, cipher: Cipher) -> None:
+def check_key(path: Path, cipher: Cipher, *, claim: bool = True) -> None:
     """Compare the cipher with the one that the database file (which exists) was sealed with; a file that never was
-    takes this one. Raises `StartupError`."""
+    takes this one (to `claim` it). Raises `StartupError`."""
     try:
         connection = connect(path)
         try:
-            _check(connection, path, cipher)
+            _check(connection, path, cipher, claim)
         finally:
             connection.close()
     except sqlite3.Error as error:
         raise StartupError(f"The database {path} cannot be opened ({error}): check the file.") from error
 
 
-def _check(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+def known_canary(path: Path) -> bytes | None:
+    """What the database file keeps to recognise its key; None where nothing is sealed."""
+    connection = connect(path)
+    try:
+        return _canary(connection)
+    finally:
+        connection.close()
+
+
+def _canary(connection: sqlite3.Connection) -> bytes | None:
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sealed_with'").fetchone()
-    canary = connection.execute("SELECT canary FROM sealed_with").fetchone() if known else None
-    if canary is None and cipher.seals:
+    row = connection.execute("SELECT canary FROM sealed_with").fetchone() if known else None
+    return row[0] if row else None
+
+
+def _check(connection: sqlite3.Connection, path: Path, cipher: Cipher, claim: bool) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    canary = _canary(connection)
+    if canary is None and cipher.seals and claim:
         connection.execute("CREATE TABLE IF NOT EXISTS sealed_with (canary BLOB NOT NULL)")
-        connection.execute("INSERT INTO sealed_with(canary) VALUES (?)", (cipher.seal(_CANARY),))
+        connection.execute("INSERT INTO sealed_with(canary) VALUES (?)", (cipher.seal(CANARY),))
     connection.execute("COMMIT")
     if canary is None:
         return
@@ -38,7 +52,7 @@ def _check(connection: sqlite3.Connection, path: Path, cipher: Cipher) -> None:
             f"{path} is encrypted: set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json) as it was."
         )
     try:
-        cipher.open(canary[0])
+        cipher.open(canary)
     except CannotOpen:
         raise StartupError(
             f"{path} was encrypted with another key: set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json)"

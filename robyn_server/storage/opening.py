@@ -1,37 +1,51 @@
 """Chooses the database: SQLite in the data directory, or PostgreSQL where settings name one."""
 
 import logging
+from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from robyn_server.errors import StartupError
 from robyn_server.settings import Settings
 from robyn_server.storage import migrations, sqlite
+from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
+from robyn_server.storage.checkpoints import STEPS as CHECKPOINTS_STEPS
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.persistence import Persistence
+from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
+from robyn_server.storage.store import STEPS as STORE_STEPS
 
 logger = logging.getLogger(__name__)
 
+FILES: Mapping[str, tuple[migrations.Step, ...]] = {
+    migrations.APP_FILE: migrations.STEPS,
+    CHECKPOINTS_FILE: CHECKPOINTS_STEPS,
+    STORE_FILE: STORE_STEPS,
+    DOCUMENTS_FILE: STORE_STEPS,
+}
+"""The databases of a data directory that have steps."""
+
 
 async def open_storage(
-    settings: Settings, persistence: Persistence | None = None, encryption: Encryption = NO_ENCRYPTION
+    settings: Settings,
+    persistence: Persistence | None = None,
+    encryption: Encryption = NO_ENCRYPTION,
+    *,
+    shared: bool = False,
 ) -> Storage:
-    """Bring the database up to date and open everything in it, on the running loop. Raises `StartupError`."""
+    """Bring the database up to date and open everything in it, on the running loop; `shared`: other processes work on
+    the data directory too (on PostgreSQL they always may). Raises `StartupError`."""
     if encryption.cipher.seals and persistence is not None and persistence.is_custom:
         logger.warning(
             "Encryption does not reach what the project's own checkpointer or store keeps: that has to do it itself"
         )
     if settings.database_uri is None:
-        return await sqlite.open_storage(settings, persistence, encryption)
-    if encryption.cipher.seals:
-        raise StartupError(
-            "LANGGRAPH_AES_KEY and encryption.path of langgraph.json encrypt data in SQLite only: unset them, or"
-            " DATABASE_URI."
-        )
+        return await sqlite.open_storage(settings, persistence, encryption, shared=shared)
     # The driver costs a tenth of a second and 25 MB, which SQLite does not need.
     from robyn_server.storage import postgres  # noqa: PLC0415
 
-    return await postgres.open_storage(settings, persistence)
+    return await postgres.open_storage(settings, persistence, encryption)
 
 
 async def migrate(settings: Settings) -> int:
@@ -42,6 +56,22 @@ async def migrate(settings: Settings) -> int:
     from robyn_server.storage.migrations import postgres  # noqa: PLC0415
 
     return await postgres.migrate(settings.database_uri)
+
+
+def schema() -> str:
+    """The versions of the databases in a data directory, as this program knows them."""
+    return ", ".join(f"{file} {len(steps)}" for file, steps in FILES.items())
+
+
+def refuse_steps(data_dir: Path) -> None:
+    """Raises `StartupError` when a database is not of our version: others work on it, and know another one."""
+    for file, steps in FILES.items():
+        have = migrations.version_of(data_dir / file)
+        if have not in (0, len(steps)):
+            raise StartupError(
+                f"{data_dir / file} has version {have}, this server knows {len(steps)}, and worker processes use it:"
+                " stop them first."
+            )
 
 
 def describe(settings: Settings) -> str:

@@ -1,19 +1,25 @@
 """Opens storage on PostgreSQL: every part, on one pool."""
 
+import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 
 from langgraph.store.base import BaseStore
 
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
-from robyn_server.storage.checkpoint_serializer import checkpoint_serializer
+from robyn_server.storage.checkpoint_serializer import checkpoint_serializer, sealing_serializer
 from robyn_server.storage.checkpoints_postgres import PostgresCheckpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
+from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.document_embedding import DocumentEmbedding
-from robyn_server.storage.interfaces import Checkpoints
+from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.interfaces import Checkpoints, SealingContexts
+from robyn_server.storage.key_check_postgres import check_key
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
+from robyn_server.storage.migrations.vectors import open_vectors
 from robyn_server.storage.persistence import (
     Persistence,
     custom_checkpoints,
@@ -22,10 +28,12 @@ from robyn_server.storage.persistence import (
     store_of,
     sweep_store,
 )
+from robyn_server.storage.postgres_clock import PostgresClock
 from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from robyn_server.storage.thread_locks_postgres import PostgresThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
 
@@ -33,8 +41,6 @@ class PostgresStorage:
     """`interfaces.Storage`."""
 
     shared = True
-    contexts = None
-    is_sealed = False
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class PostgresStorage:
         documents: SqlStore,
         embedder: str,
         opened: AsyncExitStack,
+        contexts: SealingContexts | None = None,
     ) -> None:
         assert settings.database_uri is not None, "PostgreSQL was asked for"
         self._db = db
@@ -59,8 +66,20 @@ class PostgresStorage:
         self.store = store
         self.documents = documents
         self.embedder = embedder
+        self.contexts = contexts
+        self.is_sealed = db.dialect.cipher.seals
+        self.thread_locks = PostgresThreadLocks(settings.database_uri)
+        self._clock = PostgresClock(db)
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
         self._opened = opened
+
+    def now(self) -> datetime:
+        """See `Storage`."""
+        return self._clock.now()
+
+    async def read_clock(self) -> None:
+        """See `Storage`."""
+        await self._clock.read()
 
     def store_of(self, owner: str | None) -> BaseStore:
         """See `Storage`."""
@@ -71,7 +90,9 @@ class PostgresStorage:
         return await sweep_store(self.store)
 
     async def embed_again(self) -> int:
-        """See `Storage`."""
+        """See `Storage`. Not where handlers encrypt: the vectors of all their users would get one key."""
+        if self.contexts is not None:
+            return 0
         return await embed_again(self.store)
 
     async def ready(self) -> None:
@@ -84,25 +105,37 @@ class PostgresStorage:
 
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
+        await self.thread_locks.close()
         await self._opened.aclose()
         await self._documents_db.settle()
         await self._db.close()
+        if self.contexts is not None:
+            await self.contexts.close()
 
 
-async def open_storage(settings: Settings, persistence: Persistence | None = None) -> PostgresStorage:
+async def open_storage(
+    settings: Settings, persistence: Persistence | None = None, encryption: Encryption = NO_ENCRYPTION
+) -> PostgresStorage:
     """Bring the database `settings.database_uri` up to date and open everything in it, on the running loop. Raises
-    `StartupError`."""
+    `StartupError`, also when the encryption is not that of the data."""
     assert settings.database_uri is not None, "PostgreSQL was asked for"
     wished = persistence or Persistence()
     await migrate(settings.database_uri)
+    await asyncio.to_thread(check_key, settings.database_uri, encryption.cipher)
+    vectors = None
+    # Sealed vectors mean nothing to the database.
+    if not encryption.cipher.seals:
+        vectors = await open_vectors(settings.database_uri, needed=wished.store.index is not None)
+    dialect = PostgresDialect(encryption.cipher, vectors)
     async with AsyncExitStack() as opening:
         pool = await open_pool(settings.database_uri, settings.database_connections)
         opening.push_async_callback(pool.close)
-        db = PostgresDb(pool, settings.database_uri)
-        documents_db = PostgresDb(pool, settings.database_uri, DOCUMENTS_SCHEMA)
+        db = PostgresDb(pool, settings.database_uri, dialect)
+        documents_db = PostgresDb(pool, settings.database_uri, dialect, DOCUMENTS_SCHEMA)
         # Closed before the pool, which it knows nothing of.
         opened = await opening.enter_async_context(AsyncExitStack())
-        own = PostgresCheckpoints(pool, db, checkpoint_serializer(wished.serde))
+        serializer = sealing_serializer(checkpoint_serializer(wished.serde), encryption.cipher)
+        own = PostgresCheckpoints(pool, db, serializer)
         checkpoints = await custom_checkpoints(wished, opened)
         store = await custom_store(wished, opened)
         embedding = DocumentEmbedding.from_settings(settings)
@@ -115,7 +148,9 @@ async def open_storage(settings: Settings, persistence: Persistence | None = Non
             await store_on(documents_db, StoreOptions(index=embedding.index, index_name=embedding.name)),
             embedding.name,
             opened,
+            encryption.contexts,
         )
+        await storage.read_clock()
         opening.pop_all()
     return storage
 

@@ -5,10 +5,12 @@ import random
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from functools import lru_cache, partial
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, errors
@@ -18,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from robyn_server.errors import DomainError, InvalidRequest, StartupError, Unavailable
-from robyn_server.storage.db import Row, Start
+from robyn_server.storage.db import Row, Start, Statement, TakenElsewhere, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.sync_loop import SyncLoop
@@ -34,6 +36,9 @@ PATIENCE = 5.0
 """Seconds in which a transaction is tried again on other connections when one turns out to be broken."""
 POOL_SECONDS = 10.0
 """How long to wait for a free connection."""
+
+STEPS_AT_ONCE = 8
+"""Transitions that may wait for a project's encryption handlers at the same time."""
 
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WRITE = "BEGIN"
@@ -150,9 +155,11 @@ class PostgresDb:
     alone = False
     """See `Db`."""
 
-    def __init__(self, pool: Pool, uri: str, schema: str | None = None) -> None:
+    def __init__(
+        self, pool: Pool, uri: str, dialect: PostgresDialect | None = None, schema: str | None = None
+    ) -> None:
         """All tables are found in `schema`; None: where the database looks for them."""
-        self.dialect: Dialect = PostgresDialect()
+        self.dialect: Dialect = dialect or PostgresDialect()
         self._pool = pool
         self._uri = uri
         self._schema = schema
@@ -161,6 +168,12 @@ class PostgresDb:
         self._abroad: dict[asyncio.AbstractEventLoop, _Abroad] = {}
         self._lock = threading.Lock()
         self._sync: SyncLoop | None = None
+        # What a transition does between its statements may wait for a key, which an event loop must not.
+        self._steps = (
+            ThreadPoolExecutor(STEPS_AT_ONCE, thread_name_prefix="postgres-steps")
+            if self.dialect.cipher.may_wait
+            else None
+        )
 
     async def read(self, start: Start[T]) -> T:
         """See `Db`."""
@@ -202,6 +215,8 @@ class PostgresDb:
             if abroad.connection is not None:
                 # Not `close`, which belongs to that loop. Nothing goes on there any more.
                 abroad.connection.pgconn.finish()
+        if self._steps is not None:
+            self._steps.shutdown(wait=False)
 
     def _sync_loop(self) -> SyncLoop:
         with self._lock:
@@ -217,15 +232,18 @@ class PostgresDb:
         while True:
             try:
                 async with self._connected() as connection:
-                    return await transact(connection, start, begin)
+                    return await transact(connection, start, begin, self._steps)
             except psycopg.Error as error:
                 again = _is_contention(error) and attempt < MOST_ATTEMPTS
                 again = again or (isinstance(error, _Broken) and time.monotonic() < give_up_at)
                 if not again:
                     raise as_domain_error(error) or error from error
+            except TakenElsewhere:
+                if time.monotonic() > give_up_at:
+                    raise
             except PoolClosed as error:
                 raise Unavailable("The database is closed.") from error
-            await asyncio.sleep(random.random() * 0.01 * attempt)
+            await asyncio.sleep(random.random() * min(0.01 * attempt, 0.1))
             attempt += 1
 
     @asynccontextmanager
@@ -257,13 +275,13 @@ def begin_in(schema: str, begin: str) -> str:
     return f"{begin}; SET LOCAL search_path TO {schema}"
 
 
-async def transact(connection: Connection, start: Start[T], begin: str) -> T:
-    """Run a transition as one transaction of this connection."""
+async def transact(connection: Connection, start: Start[T], begin: str, steps: Executor | None = None) -> T:
+    """Run a transition as one transaction of this connection. `steps`: where its steps may wait."""
     try:
         if begin:
             # What may be two statements cannot be prepared.
             await connection.execute(begin.encode(), prepare=False)
-        result = await _follow(connection, start)
+        result = await _follow(connection, start, steps)
     except BaseException as error:
         if not connection.broken:
             await connection.rollback()
@@ -274,17 +292,33 @@ async def transact(connection: Connection, start: Start[T], begin: str) -> T:
     return result
 
 
-async def _follow(connection: Connection, start: Start[T]) -> T:
+async def _follow(connection: Connection, start: Start[T], steps: Executor | None) -> T:
     transition = start()
+    rows: list[Row] | None = None
+    while True:
+        step = partial(_step, transition, rows)
+        if steps is None:
+            asked = step()
+        else:
+            in_context = partial(copy_context().run, step)
+            asked = await asyncio.get_running_loop().run_in_executor(steps, in_context)
+        if isinstance(asked, _Result):
+            return asked.value
+        cursor = await connection.execute(translated(asked[0]), asked[1])
+        rows = await cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Result(Generic[T]):
+    value: T
+
+
+def _step(transition: Transition[T], rows: list[Row] | None) -> Statement | _Result[T]:
     try:
-        sql, parameters = next(transition)
-        while True:
-            cursor = await connection.execute(translated(sql), parameters)
-            rows: list[Row] = await cursor.fetchall() if cursor.description else []
-            sql, parameters = transition.send(rows)
+        # None begins a generator.
+        return transition.send(rows)  # type: ignore[arg-type]
     except StopIteration as stop:
-        result: T = stop.value
-        return result
+        return _Result(stop.value)
 
 
 @lru_cache(maxsize=1024)

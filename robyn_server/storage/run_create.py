@@ -6,7 +6,7 @@ from robyn_server.errors import Conflict, NotFound, TooMany
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.run import EndedRun, NewRun, Queued, Run, ThreadForRun
 from robyn_server.resources.types import JsonObject
-from robyn_server.storage.db import Row, Transition
+from robyn_server.storage.db import Row, TakenElsewhere, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.interfaces import pending_outcome
 from robyn_server.storage.meta_index import write_index
@@ -66,7 +66,10 @@ def _make_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun) -> Transit
 
 def _lock_thread(dialect: Dialect, thread_id: str, visible: MetadataFilter) -> Transition[_ThreadRow]:
     # Locked before it is looked at: a statement that waits for the lock would see the runs of before its wait.
-    yield from lock_thread(dialect, thread_id)
+    if dialect.enter:
+        rows = yield f"SELECT {dialect.enter} FROM thread WHERE thread_id = ?" + dialect.lock, (thread_id,)
+        if rows and not rows[0][0]:
+            raise TakenElsewhere
     rows = yield (
         f"SELECT {HAS_ACTIVE_RUNS}, metadata, config FROM thread WHERE thread_id = ? AND NOT ({LEAVING})",
         (thread_id,),
@@ -99,8 +102,12 @@ def _occupy_thread(dialect: Dialect, new: NewRun, thread: ThreadForRun, row: _Th
 
 
 def stamp_graph(dialect: Dialect, run: Run) -> Transition[None]:
-    """A run that was queued behind others makes its graph the thread's when it starts: state is read with it."""
+    """A run that was queued behind others makes its graph the thread's when it starts: state is read with it. A
+    transaction of its own, for whoever claims holds run rows, and the thread's comes before them."""
+    yield from lock_thread(dialect, run.thread_id)
     rows = yield "SELECT metadata FROM thread WHERE thread_id = ?", (run.thread_id,)
+    if not rows:
+        return
     metadata = dialect.read_json(rows[0][0])
     metadata["graph_id"] = run.graph_id
     yield "UPDATE thread SET metadata = ? WHERE thread_id = ?", (dialect.json(metadata), run.thread_id)

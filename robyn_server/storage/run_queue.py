@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
+from robyn_server.errors import Unavailable
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.run import (
     CancelOutcome,
@@ -69,7 +71,15 @@ class SqlRunQueue:
 
     async def claim(self, worker_id: str, lease: timedelta, free: Mapping[str, int]) -> list[Run]:
         """See `RunQueue`. A run whose row cannot be decrypted any more ends with an error."""
-        claimed = await self._db.write(lambda: claim_runs(self._dialect, worker_id, lease, free))
+        claimed, strangers = await self._db.write(lambda: claim_runs(self._dialect, worker_id, lease, free))
+        for run in strangers:
+            try:
+                await self._db.write(partial(stamp_graph, self._dialect, run))
+            except Unavailable:
+                # Its state can be read all the same once it has run; the claim stands.
+                logger.warning(
+                    "Thread not given its run's graph", extra={"run_id": run.run_id}, exc_info=True
+                )
         if not claimed or not self._dialect.cipher.seals:
             return claimed
         # Not on the writer's thread: the keys of other people's runs may be slow to come, or never.
@@ -78,9 +88,9 @@ class SqlRunQueue:
             await self.finish(replace(run, kwargs={}), Ending("error", UNREADABLE, UNREADABLE))
         return readable
 
-    async def heartbeat(self, worker_id: str, lease: timedelta) -> list[Held]:
+    async def heartbeat(self, worker_id: str, lease: timedelta, run_ids: Collection[str]) -> list[Held]:
         """See `RunQueue`."""
-        return await self._db.write(lambda: heartbeat_of(self._dialect, worker_id, lease))
+        return await self._db.write(lambda: heartbeat_of(self._dialect, worker_id, lease, run_ids))
 
     async def finish(self, run: Run, ending: Ending) -> Finished | None:
         """See `RunQueue`. Also None when the run shall be rolled back and `ending` is something else: its
@@ -164,28 +174,33 @@ def _opened(dialect: Dialect, runs: Sequence[Run]) -> tuple[list[Run], list[Run]
 
 def claim_runs(
     dialect: Dialect, worker_id: str, lease: timedelta, free: Mapping[str, int]
-) -> Transition[list[Run]]:
-    """See `RunQueue.claim`; with encryption the runs are still to be opened."""
+) -> Transition[tuple[list[Run], list[Run]]]:
+    """See `RunQueue.claim`; with encryption the runs are still to be opened. The second list: those of another graph
+    than their thread's."""
     if dialect.pin:
         yield dialect.pin, ()
     claimed: list[Run] = []
+    strangers: list[Run] = []
     for lane, count in free.items():
         if count > 0:
             rows = yield claim_statement(dialect), (lane, count, worker_id, lease.total_seconds())
-            for row in rows:
-                run = read_run(dialect, row[:-1], private=not dialect.cipher.seals)
+            for *columns, metadata in rows:
+                run = read_run(dialect, tuple(columns), private=not dialect.cipher.seals)
                 claimed.append(run)
-                if not run.temporary and dialect.read_json(row[-1]).get("graph_id") != run.graph_id:
-                    yield from stamp_graph(dialect, run)
-    return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq))
+                # NULL for a temporary run, whose thread is its own.
+                if metadata is not None and dialect.read_json(metadata).get("graph_id") != run.graph_id:
+                    strangers.append(run)
+    return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq)), strangers
 
 
-def heartbeat_of(dialect: Dialect, worker_id: str, lease: timedelta) -> Transition[list[Held]]:
+def heartbeat_of(
+    dialect: Dialect, worker_id: str, lease: timedelta, run_ids: Collection[str]
+) -> Transition[list[Held]]:
     """See `RunQueue.heartbeat`."""
     rows = yield (
         f"UPDATE run SET lease_until = {dialect.plus('?')} WHERE worker_id = ? AND status = '{RUNNING}'"
-        " RETURNING run_id, attempt, cancel_action, cancel_reason",
-        (lease.total_seconds(), worker_id),
+        f" AND run_id IN {dialect.members} RETURNING run_id, attempt, cancel_action, cancel_reason",
+        (lease.total_seconds(), worker_id, dialect.json(list(run_ids))),
     )
     return [Held(*row) for row in rows]
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from langgraph.store.base import BaseStore
 
+from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
@@ -30,13 +32,12 @@ from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store import DOCUMENTS_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.thread_locks import ThreadLocks
 from robyn_server.storage.threads import ThreadTable
 
 
 class SqliteStorage:
     """`interfaces.Storage`."""
-
-    shared = False
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class SqliteStorage:
         opened: AsyncExitStack,
         contexts: SealingContexts | None = None,
     ) -> None:
+        self.shared = not db.alone
         self._data_dir = data_dir
         self._db = db
         self.assistants = AssistantTable(db)
@@ -57,6 +59,7 @@ class SqliteStorage:
         self.runs = RunTable(db)
         self.queue = SqlRunQueue(db, pending_per_thread)
         self.crons = CronTable(db)
+        self.thread_locks = ThreadLocks()
         self.checkpoints = checkpoints
         self.store = store
         self.documents = documents
@@ -80,6 +83,13 @@ class SqliteStorage:
             return 0
         return await embed_again(self.store)
 
+    def now(self) -> datetime:
+        """See `Storage`."""
+        return now()
+
+    async def read_clock(self) -> None:
+        """See `Storage`."""
+
     async def ready(self) -> None:
         """See `Storage`."""
         await self._db.read(_version)
@@ -98,17 +108,22 @@ class SqliteStorage:
 
 
 async def open_storage(
-    settings: Settings, persistence: Persistence | None = None, encryption: Encryption = NO_ENCRYPTION
+    settings: Settings,
+    persistence: Persistence | None = None,
+    encryption: Encryption = NO_ENCRYPTION,
+    *,
+    shared: bool = False,
 ) -> SqliteStorage:
     """Bring the databases up to date and open everything in the data directory, which the caller holds
-    (`data_dir.hold_data_dir`). Raises `StartupError`, also when the encryption is not that of the data."""
+    (`data_dir.hold_data_dir`); `shared`: other processes work on it too.
+    Raises `StartupError`, also when the encryption is not that of the data."""
     wished = persistence or Persistence()
     data_dir, cipher = settings.data_dir, encryption.cipher
     migrate(data_dir)
     check_key(data_dir / APP_FILE, cipher)
     synchronous: Literal["FULL", "NORMAL"] = "FULL" if settings.durability_full else "NORMAL"
     async with AsyncExitStack() as opened:
-        db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher)
+        db = SqliteDb(data_dir / APP_FILE, synchronous=synchronous, cipher=cipher, alone=not shared)
         opened.push_async_callback(db.close)
         checkpoints: Checkpoints | None = await custom_checkpoints(wished, opened)
         if checkpoints is None:

@@ -136,12 +136,15 @@ class _Outcome:
 class SqliteDb:
     """One database file. May be used from several event loops (the heartbeat has its own)."""
 
-    alone = True
-    """See `Db`: a server holds its data directory."""
-
     def __init__(
-        self, path: Path, *, synchronous: Literal["NORMAL", "FULL"] = "NORMAL", cipher: Cipher = CLEAR
+        self,
+        path: Path,
+        *,
+        synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
+        cipher: Cipher = CLEAR,
+        alone: bool = True,
     ) -> None:
+        self.alone = alone
         self.dialect: Dialect = SqliteDialect(cipher)
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

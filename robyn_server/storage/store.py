@@ -43,6 +43,7 @@ from robyn_server.storage.store_rows import (
     owners,
     put,
     refresh,
+    rename_vectors,
     sweep,
     tables,
 )
@@ -51,7 +52,7 @@ from robyn_server.storage.store_vectors import VectorIndex
 
 STORE_FILE = "store.db"
 DOCUMENTS_FILE = "documents.db"
-STEPS = (tables, embeddings, owners)
+STEPS = (tables, embeddings, owners, rename_vectors)
 LOOK_AGAIN_SECONDS = 600.0
 
 

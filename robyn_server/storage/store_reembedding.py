@@ -44,9 +44,9 @@ def choose(dialect: Dialect, name: str, dims: int) -> Transition[int]:
     )
     number: int = rows[0][0]
     if not known:
-        yield "UPDATE vector SET embedding = ? WHERE embedding = 0 AND dims = ?", (number, dims)
+        yield "UPDATE item_vector SET embedding = ? WHERE embedding = 0 AND dims = ?", (number, dims)
         yield (
-            "UPDATE item SET embedding = ? WHERE seq IN (SELECT seq FROM vector WHERE embedding = ?)",
+            "UPDATE item SET embedding = ? WHERE seq IN (SELECT seq FROM item_vector WHERE embedding = ?)",
             (number, number),
         )
     return number

@@ -7,6 +7,7 @@ Every namespace has an owner, "" for nobody's, and so has every item in it; seve
 owner's are those that he wrote, and those of nobody that begin with his id. Where an `owner` is None, all are meant.
 """
 
+from array import array
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from langgraph.store.base import GetOp, Item, ListNamespacesOp, MatchCondition, 
 
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.store_vectors_postgres import vector_text
 
 Namespace: TypeAlias = tuple[str, ...]
 Vector: TypeAlias = tuple[bytes, float]
@@ -32,27 +34,27 @@ TABLES = (
     "CREATE INDEX item_order ON item(ns, seq)",
     "CREATE INDEX item_expires ON item(expires_at) WHERE expires_at IS NOT NULL",
     # An id never comes again and its vector never changes: store_vectors.py remembers them by it.
-    """CREATE TABLE vector (
+    """CREATE TABLE {vector_table} (
         id {unique_serial}, seq BIGINT NOT NULL REFERENCES item ON DELETE CASCADE,
         ns BIGINT NOT NULL, dims INTEGER NOT NULL, norm {real} NOT NULL, data {bytes} NOT NULL)""",
-    "CREATE INDEX vector_ns ON vector(dims, ns, seq, id)",
-    "CREATE INDEX vector_item ON vector(seq)",
+    "CREATE INDEX vector_ns ON {vector_table}(dims, ns, seq, id)",
+    "CREATE INDEX vector_item ON {vector_table}(seq)",
 )
 
 EMBEDDINGS = (
     "CREATE TABLE embedding (id {unique_serial}, name {text} NOT NULL UNIQUE, chosen_at {time} NOT NULL)",
     "ALTER TABLE item ADD COLUMN paths {text}",
     "ALTER TABLE item ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
-    "ALTER TABLE vector ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE {vector_table} ADD COLUMN embedding BIGINT NOT NULL DEFAULT 0",
     # What has no vector beside others that have was put with `index: false`, as far as one can tell.
     "UPDATE item SET paths = 'false'"
-    " WHERE EXISTS (SELECT 1 FROM vector) AND seq NOT IN (SELECT seq FROM vector)",
+    " WHERE EXISTS (SELECT 1 FROM {vector_table}) AND seq NOT IN (SELECT seq FROM {vector_table})",
     "CREATE INDEX item_embedding ON item(embedding, seq)",
     "DROP INDEX vector_ns",
-    "CREATE INDEX vector_ns ON vector(embedding, ns, seq, id)",
+    "CREATE INDEX vector_ns ON {vector_table}(embedding, ns, seq, id)",
 )
 """`item.paths`: what an item was put with as `index`, as JSON; NULL: the store's own fields. `item.embedding`: what was
-embedding when its vectors were made, 0: nothing was. `vector.embedding` 0: from before this was kept."""
+embedding when its vectors were made, 0: nothing was. A vector's `embedding` 0: from before this was kept."""
 
 ITEM = "n.path, i.key, i.value, i.created_at, i.updated_at, i.seq, i.ns, i.ttl_minutes"
 
@@ -70,12 +72,23 @@ def tables(dialect: Dialect) -> tuple[str, ...]:
 
 def embeddings(dialect: Dialect) -> tuple[str, ...]:
     """The second step: which vectors can be compared."""
-    return tuple(statement.format(**dialect.types) for statement in EMBEDDINGS)
+    renamed = () if dialect.name == "sqlite" else rename_vectors(dialect)
+    return (*renamed, *(statement.format(**dialect.types) for statement in EMBEDDINGS))
 
 
 def owners(dialect: Dialect) -> tuple[str, ...]:
     """The third step: what was there before is nobody's."""
     return tuple(statement.format(**dialect.types) for statement in OWNERS)
+
+
+def rename_vectors(dialect: Dialect) -> tuple[str, ...]:
+    """The fourth step: a table `vector` stands in the way of PostgreSQL's type of that name."""
+    if dialect.name == "sqlite":
+        return ("ALTER TABLE vector RENAME TO item_vector",)
+    return (
+        "DO $$ BEGIN IF to_regclass('item_vector') IS NULL THEN ALTER TABLE vector RENAME TO item_vector; END IF;"
+        " END $$",
+    )
 
 
 def alive(dialect: Dialect) -> str:
@@ -201,12 +214,18 @@ def replace_vectors(
     dialect: Dialect, seq: int, ns: int, vectors: Sequence[Vector], embedding: int
 ) -> Transition[None]:
     """Give an item other vectors."""
-    yield "DELETE FROM vector WHERE seq = ?", (seq,)
+    yield "DELETE FROM item_vector WHERE seq = ?", (seq,)
+    columns = "seq, ns, dims, norm, data, embedding"
     for data, norm in vectors:
-        yield (
-            "INSERT INTO vector(seq, ns, dims, norm, data, embedding) VALUES (?, ?, ?, ?, ?, ?)",
-            (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data), embedding),
-        )
+        row = (seq, ns, len(data) // FLOAT_BYTES, norm, dialect.cipher.seal(data), embedding)
+        if dialect.vectors is None:
+            yield f"INSERT INTO item_vector({columns}) VALUES (?, ?, ?, ?, ?, ?)", row
+        else:
+            yield (
+                f"INSERT INTO item_vector({columns}, meaning)"
+                f" VALUES (?, ?, ?, ?, ?, ?, ?::{dialect.vectors}.vector)",
+                (*row, vector_text(array("f", data))),
+            )
 
 
 def _place(dialect: Dialect, op: PutOp, owner: str | None) -> Transition[tuple[str, int | None]]:

@@ -16,6 +16,7 @@ from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.store_rows import ITEM, alive, below, read_item, used
 from robyn_server.storage.store_vectors import VectorIndex
+from robyn_server.storage.store_vectors_postgres import nearest
 
 PAGE = 256
 
@@ -125,12 +126,21 @@ def _by_meaning(
 ) -> Transition[list[tuple[Row, float | None]]]:
     """What has a meaning, best first, then what has none."""
     need = op.offset + op.limit
-    of_item = yield from _vectors(dialect, namespaces, op.filter, index.embedding)
-    best = yield from index.best(dialect, query, of_item, need)
+    if dialect.vectors is None:
+        of_item = yield from _vectors(dialect, namespaces, op.filter, index.embedding)
+        best = yield from index.best(dialect, query, of_item, need)
+    else:
+        fit = (yield from _vectors(dialect, namespaces, op.filter, index.embedding)) if op.filter else None
+        among = None if fit is None else list(fit)
+        best = yield from nearest(dialect, namespaces, among, query, need, index.embedding)
     rows = yield from _load(dialect, [seq for seq, _ in best])
     scored: list[tuple[Row, float | None]] = [(rows[seq], score) for seq, score in best]
     if len(best) < need:
-        theirs = f"SELECT 1 FROM vector v WHERE v.seq = i.seq AND v.embedding = {index.embedding}"
+        # A server without pgvector beside us stores vectors that `nearest` cannot compare until the next start.
+        compared = "" if dialect.vectors is None else " AND v.meaning IS NOT NULL"
+        theirs = (
+            f"SELECT 1 FROM item_vector v WHERE v.seq = i.seq AND v.embedding = {index.embedding}{compared}"
+        )
         silent = f" AND NOT EXISTS ({theirs})"
         rest = yield from _list(dialect, namespaces, op.filter, 0, need - len(best), more=silent)
         scored += [(row, None) for row in rest]
@@ -142,7 +152,7 @@ def _vectors(
 ) -> Transition[dict[int, int]]:
     """Vector -> item, in the order of listing, of every item that passes the filter."""
     rows = yield (
-        f"SELECT id, seq FROM vector WHERE embedding = ? AND ns IN {dialect.numbers}"
+        f"SELECT id, seq FROM item_vector WHERE embedding = ? AND ns IN {dialect.numbers}"
         f" AND seq NOT IN (SELECT seq FROM item WHERE expires_at <= {dialect.now}) ORDER BY ns, seq, id",
         (embedding, orjson.dumps(namespaces).decode()),
     )

@@ -148,7 +148,7 @@ class VectorIndex:
 
     def _exact(self, dialect: Dialect, query: _Query, vectors: list[int]) -> Transition[dict[int, float]]:
         rows = yield (
-            f"SELECT id, data, norm FROM vector WHERE id IN {dialect.numbers}",
+            f"SELECT id, data, norm FROM item_vector WHERE id IN {dialect.numbers}",
             (orjson.dumps(vectors).decode(),),
         )
         if not query.norm:
@@ -164,7 +164,7 @@ class VectorIndex:
         if block is not None and len(wanted.difference(block.ids)) < WORTH_A_BLOCK:
             return block
         rows = yield (
-            "SELECT id, data, norm FROM vector WHERE id >= ? AND id < ? AND embedding = ? ORDER BY id",
+            "SELECT id, data, norm FROM item_vector WHERE id >= ? AND id < ? AND embedding = ? ORDER BY id",
             (number * BLOCK, (number + 1) * BLOCK, self.embedding),
         )
         block = _transposed([(row[0], self._plain(cipher, row[1]), row[2]) for row in rows])

@@ -39,6 +39,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unavailable: 503,
 }
 INTERNAL = "Internal Server Error"
+RETRY_SOON: Mapping[str, str] = {"retry-after": "1"}
 
 
 async def answer_or_error(work: Coroutine[Any, Any, Answer], request: Request) -> Answer:
@@ -58,7 +59,8 @@ def error_reply(error: DomainError) -> Reply:
     """What a caller sees of an error."""
     if isinstance(error, Refused):
         return Reply.json({"detail": error.message}, error.status, error.headers)
-    return Reply.json({"detail": error.message}, status_of(type(error)))
+    status = status_of(type(error))
+    return Reply.json({"detail": error.message}, status, RETRY_SOON if status == 503 else {})
 
 
 def status_of(kind: type[DomainError]) -> int:

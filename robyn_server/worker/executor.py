@@ -60,7 +60,7 @@ class Executor:
         self._parts.hooks.started(run)
         if contexts is not None:
             await contexts.enter(run.caller.get("encryption_context"))
-        await self._parts.log.tail(run.thread_id)
+        await self._parts.log.open(run.thread_id)
         mapper = self._mapper(run)
         with traced(run.kwargs["config"]["configurable"]):
             job.task = asyncio.create_task(self._stream(job, mapper), name=f"run {run.run_id}")
@@ -165,6 +165,7 @@ class Executor:
         """Whether the run is no longer ours to finish: lost, handed back, or to be tried again."""
         run, queue, hooks = job.run, self._parts.storage.queue, self._parts.hooks
         if isinstance(job.stop, LeaseLost) or isinstance(failure, LeaseGone):
+            logger.warning("Lease lost: the run is left to other workers", extra={"run_id": run.run_id})
             hooks.lost(run)
             return True
         if isinstance(job.stop, ShuttingDown) and isinstance(failure, asyncio.CancelledError):
@@ -216,7 +217,7 @@ class Executor:
         if finished is None:
             parts.hooks.lost(run)
             # Asked to roll back at the last moment? Then the thread waits for nothing but this.
-            await LeaseSweeper(parts).run_once(now())
+            await LeaseSweeper(parts).run_once(parts.storage.now())
             return
         parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable, _result(run, ending, mapper))
         if finished.more_waits:

@@ -18,6 +18,9 @@ from robyn_server.storage.interfaces import RunQueue
 
 logger = logging.getLogger(__name__)
 
+Renewed = Callable[[Mapping[str, Held], float], None]
+"""Called on the beating thread, as user code may block the loop: what is held, and until when, by `time.monotonic`."""
+
 Report = Callable[[Collection[str], Mapping[str, Held] | None], None]
 """Called on the loop with the run ids held before a beat and what the beat answered; None: the leases are lost."""
 
@@ -31,6 +34,7 @@ class LeaseKeeper:
         worker_id: str,
         settings: Settings,
         holding: Callable[[], Collection[str]],
+        renewed: Renewed,
         report: Report,
     ) -> None:
         self._queue = queue
@@ -38,9 +42,11 @@ class LeaseKeeper:
         self._lease = settings.lease
         self._every = settings.heartbeat.total_seconds()
         self._holding = holding
+        self._renewed = renewed
         self._report = report
         self._beat_now = threading.Event()
         self._stopping = False
+        self._unanswered: asyncio.Future[list[Held]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
@@ -75,15 +81,32 @@ class LeaseKeeper:
                 last_success = time.monotonic()
                 continue
             began = time.monotonic()
-            try:
-                answer = runner.run(self._queue.heartbeat(self._worker_id, self._lease))
-            except DomainError:
-                logger.warning("Heartbeat failed", exc_info=True)
-                if time.monotonic() - last_success > self._lease.total_seconds() * 2 / 3:
-                    self._tell(held_before, None)
-                continue
-            last_success = began
-            self._tell(held_before, {one.run_id: one for one in answer})
+            answer = runner.run(self._beat(held_before))
+            if answer is not None:
+                last_success = began
+                held = {one.run_id: one for one in answer}
+                self._renewed(held, began + self._lease.total_seconds())
+                self._tell(held_before, held)
+            elif time.monotonic() - last_success > self._lease.total_seconds() * 2 / 3:
+                self._tell(held_before, None)
+
+    async def _beat(self, run_ids: Collection[str]) -> list[Held] | None:
+        """None when it has failed, or a database that stands still does not answer. Then it is left to itself: what has
+        been sent cannot be taken back."""
+        if self._unanswered is not None and not self._unanswered.done():
+            await asyncio.wait([self._unanswered], timeout=self._every)
+            return None
+        beat = asyncio.ensure_future(self._queue.heartbeat(self._worker_id, self._lease, run_ids))
+        await asyncio.wait([beat], timeout=self._lease.total_seconds() / 3)
+        if not beat.done():
+            logger.warning("Heartbeat not answered")
+            self._unanswered = beat
+            return None
+        try:
+            return beat.result()
+        except DomainError:
+            logger.warning("Heartbeat failed", exc_info=True)
+            return None
 
     def _tell(self, held_before: Collection[str], held: Mapping[str, Held] | None) -> None:
         assert self._loop is not None

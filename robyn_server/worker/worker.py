@@ -5,12 +5,12 @@ import logging
 import os
 import random
 import socket
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 
 from robyn_server.engine.parts import Parts
 from robyn_server.errors import DomainError
-from robyn_server.resources.clock import now
 from robyn_server.resources.ids import random_id
 from robyn_server.resources.run import Held, Run
 from robyn_server.worker.executor import Executor
@@ -21,6 +21,8 @@ from robyn_server.worker.stop_reason import CancelRequested, LeaseLost, Shutting
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+SHORTEST_SECONDS = 0.002
+"""What is due and not to be had (its lane is full, another worker was faster) must not make the loop spin."""
 UNWIND_SECONDS = 5.0
 
 
@@ -38,7 +40,7 @@ class Worker:
         self._hinted_early = False
         self._loop_task: asyncio.Task[None] | None = None
         self._lease = LeaseKeeper(
-            parts.storage.queue, self.worker_id, parts.settings, self._jobs.keys, self._held
+            parts.storage.queue, self.worker_id, parts.settings, self._jobs.keys, self._renewed, self._held
         )
 
     @property
@@ -101,9 +103,10 @@ class Worker:
         free = {lane: slots - used[lane] for lane, slots in self.slots.items() if slots > used[lane]}
         if not free:
             return POLL_SECONDS
+        asked = time.monotonic()
         runs = await self._parts.storage.queue.claim(self.worker_id, self._parts.settings.lease, free)
         for run in runs:
-            self._begin(run)
+            self._begin(run, asked)
         if runs and self._hinted_early:
             self._hinted_early = False
             self._lease.beat_soon()
@@ -111,10 +114,13 @@ class Worker:
             return 0.0 if len(runs) == sum(free.values()) else POLL_SECONDS
         due = await self._parts.storage.queue.next_due()
         poll = POLL_SECONDS * random.uniform(0.7, 1.3)
-        return poll if due is None else min(max((due - now()).total_seconds(), 0.0), poll)
+        if due is None:
+            return poll
+        return min(max((due - self._parts.storage.now()).total_seconds(), SHORTEST_SECONDS), poll)
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Run, claimed_at: float) -> None:
         job = Job(run)
+        job.gate.open_until = claimed_at + self._parts.settings.lease.total_seconds()
         self._jobs[run.run_id] = job
         task = asyncio.create_task(self._work(job), name=f"job {run.run_id}")
         self._tasks.add(task)
@@ -143,6 +149,12 @@ class Worker:
             self._lease.beat_soon()
         else:
             self._hinted_early = True
+
+    def _renewed(self, held: Mapping[str, Held], until: float) -> None:
+        for run_id, mine in held.items():
+            job = self._jobs.get(run_id)
+            if job is not None and job.run.attempt == mine.attempt:
+                job.gate.open_until = until
 
     def _held(self, held_before: Collection[str], held: Mapping[str, Held] | None) -> None:
         """What a heartbeat found of the runs held before it; None: the leases must be taken for lost."""

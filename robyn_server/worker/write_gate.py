@@ -1,7 +1,9 @@
 """Whether a run may still write checkpoints, and who is writing some."""
 
 import asyncio
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,11 +14,14 @@ class LeaseGone(Exception):
 
 
 class WriteGate:
-    """Open while a run is executed. LangGraph goes on writing in the background when it is cancelled at the wrong
-    moment, and so do threads, which cannot be cancelled: what comes after the end must not be stored, or a run that
-    was rolled back would have its checkpoints again."""
+    """Open while a run is executed and its lease holds: a process that was stopped for a while must not write before
+    it has learnt whether the run is still its own. LangGraph goes on writing in the background when it is cancelled at
+    the wrong moment, and so do threads, which cannot be cancelled: what comes after the end must not be stored, or a
+    run that was rolled back would have its checkpoints again."""
 
     def __init__(self) -> None:
+        self.open_until = math.inf
+        """By `time.monotonic`."""
         self._lock = threading.Lock()
         self._shut = False
         self._writing = 0
@@ -26,7 +31,7 @@ class WriteGate:
     def writing(self) -> Iterator[None]:
         """Around one write, on any thread. Raises `LeaseGone`."""
         with self._lock:
-            if self._shut:
+            if self._shut or time.monotonic() > self.open_until:
                 raise LeaseGone
             self._writing += 1
         try:

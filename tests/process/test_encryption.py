@@ -58,8 +58,8 @@ def fill(http: httpx.Client) -> str:
     return waiting
 
 
-def post(http: httpx.Client, path: str, body: dict[str, Any]) -> Any:
-    answer = http.post(path, json=body)
+def post(http: httpx.Client, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+    answer = http.post(path, json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json() if "json" in answer.headers["content-type"] else answer.text
 

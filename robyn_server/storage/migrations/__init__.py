@@ -51,6 +51,21 @@ def migrate(data_dir: Path) -> int:
     return bring_up_to_date(data_dir / APP_FILE, STEPS)
 
 
+def version_of(path: Path) -> int:
+    """The step that one file of ours has reached; 0 for one that is missing or empty. Raises `StartupError`."""
+    if not path.exists():
+        return 0
+    connection = connect(path)
+    try:
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone()
+        found = connection.execute("SELECT max(version) FROM schema_version").fetchone() if known else None
+    except sqlite3.Error as error:
+        raise StartupError(f"The database {path} cannot be read: {error}.") from error
+    finally:
+        connection.close()
+    return int(found[0] or 0) if found else 0
+
+
 def bring_up_to_date(path: Path, steps: tuple[Step, ...]) -> int:
     """The same for any one file of ours; it is made when missing."""
     try:

@@ -8,6 +8,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
 from robyn_server.errors import StartupError
 from robyn_server.storage.checkpoint_upkeep_postgres import UNDO_TABLE
+from robyn_server.storage.data_keys_postgres import TABLES as KEY_TABLES
 from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.migrations import STEPS, Step, upgrade
 from robyn_server.storage.postgres_db import WRITE, Connection, begin_in, connect, place_of, transact
@@ -22,6 +23,7 @@ COUNTED: dict[str, tuple[Step, ...]] = {
     "schema_version": STEPS,
     "checkpoint_schema_version": (lambda _: UNDO_TABLE,),
     "store_schema_version": STORE_STEPS,
+    "key_schema_version": (lambda _: KEY_TABLES,),
 }
 """Steps by the table that counts them; in separate files each part counts its own, so it does here."""
 
@@ -49,7 +51,7 @@ async def _migrate(connection: Connection) -> int:
         raise StartupError(
             f"PostgreSQL {OLDEST} or later is needed; this one is {connection.info.server_version}."
         )
-    await _take_turn(connection)
+    await take_turn(connection)
     await AsyncPostgresSaver(cast(Any, connection)).setup()
     applied = 0
     for counter, steps in COUNTED.items():
@@ -67,7 +69,7 @@ async def _migrate(connection: Connection) -> int:
     return applied
 
 
-async def _take_turn(connection: Connection) -> None:
+async def take_turn(connection: Connection) -> None:
     """Until this connection closes nobody else migrates. Not by a statement that waits: the library builds an index
     concurrently, which waits for every statement under way."""
     while True:

@@ -85,7 +85,7 @@ async def search_documents(request: Request) -> Reply:
     """Search a collection for what is nearest to a query."""
     body: JsonObject = request.json()
     found = await request.engine.collections.search(
-        _id(request), body["query"], limit=body.get("limit") or USUAL_LIMIT, filter=body.get("filter")
+        _id(request), body["query"], limit=int(body.get("limit") or USUAL_LIMIT), filter=body.get("filter")
     )
     return Reply.json([found_document(chunk) for chunk in found])
 

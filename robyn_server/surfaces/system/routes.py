@@ -105,8 +105,8 @@ class System:
 
 def deployment_id(engine: Engine, what: str) -> str:
     """An id that stays the same for one data directory, or one shared database: clients key their deployments by it."""
-    storage = engine.parts.storage
-    place = storage.description if storage.shared else engine.parts.settings.data_dir.resolve()
+    storage, settings = engine.parts.storage, engine.parts.settings
+    place = settings.data_dir.resolve() if settings.database_uri is None else storage.description
     return str(uuid.uuid5(ASSISTANT_NAMESPACE, f"{what}:{place}"))
 
 

@@ -44,6 +44,6 @@ class LeaseSweeper:
     async def _tell(self, run: Run, ended: EndedRun, now: datetime) -> None:
         if run.temporary:
             await self._parts.storage.threads.delete(run.thread_id)
-        await self._parts.log.tail(run.thread_id)
+        await self._parts.log.open(run.thread_id)
         self._parts.log.end(run.thread_id, run.run_id, run.attempt, run.resumable)
         self._parts.hooks.finished(run, Ending(ended.status, ended.error), now)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -31,8 +31,9 @@ class _Driven:
 class DutyLoop:
     """Drives duties until stopped; one that fails is logged and tried again at its next turn."""
 
-    def __init__(self, duties: Sequence[Duty]) -> None:
+    def __init__(self, duties: Sequence[Duty], clock: Callable[[], datetime] = now) -> None:
         self._duties = duties
+        self._clock = clock
         self._driven: list[_Driven] = []
 
     def start(self) -> None:
@@ -50,7 +51,7 @@ class DutyLoop:
     async def _drive(self, duty: Duty) -> None:
         while True:
             try:
-                await duty.run_once(now())
+                await duty.run_once(self._clock())
             except Exception:
                 logger.exception("Duty failed", extra={"duty": duty.name})
             await asyncio.sleep(duty.every.total_seconds())

@@ -22,7 +22,7 @@ class ThreadSweeper:
         storage = self._parts.storage
         swept = 0
         for thread in await storage.threads.expired(now, self._rules.sweep_limit):
-            async with self._parts.thread_locks.of(thread.thread_id):
+            async with self._parts.storage.thread_locks.of(thread.thread_id):
                 # The sweep takes a while: who has come back to a thread since then keeps it.
                 present = await storage.threads.get(thread.thread_id, leaving=True)
                 if present is not None and present.expires_at == thread.expires_at:

@@ -13,6 +13,7 @@ from robyn_server.settings import Settings
 from robyn_server.storage import postgres as on_postgres
 from robyn_server.storage.checkpoints import open_checkpoints
 from robyn_server.storage.cipher import Cipher
+from robyn_server.storage.encryption import Encryption
 from tests.postgres_server import PostgresServer
 
 
@@ -32,11 +33,11 @@ async def test_sqlite_saver(tmp_path: Path, cipher: Cipher) -> None:
     assert set(report.results) == {capability.value for capability in ALL_CAPABILITIES}
 
 
-async def test_postgres_saver(postgres: PostgresServer) -> None:
+async def test_postgres_saver(postgres: PostgresServer, cipher: Cipher) -> None:
     settings = Settings(database_uri=postgres.database("checkpoints"))
 
     async def fresh() -> AsyncGenerator[BaseCheckpointSaver[str], None]:
-        storage = await on_postgres.open_storage(settings)
+        storage = await on_postgres.open_storage(settings, encryption=Encryption(cipher))
         yield storage.checkpoints.saver()
         await storage.close()
 

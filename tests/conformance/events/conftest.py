@@ -1,16 +1,22 @@
 """Every event log there is, under one name."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from robyn_server.events.hub import EventHub, ServerFacts
+from robyn_server.events.hub_link import HubLink
+from robyn_server.events.hub_log import JoinedEventLog
 from robyn_server.events.interfaces import EventLog
 from robyn_server.events.log import InProcessEventLog
+from robyn_server.events.notifier import InProcessNotifier
 from robyn_server.events.redis_entries import connect
 from robyn_server.events.redis_log import RedisEventLog
 from robyn_server.storage.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
+from robyn_server.storage.event_sealing import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from tests.redis_server import RedisServer
 
@@ -48,7 +54,77 @@ async def on_redis(redis: Redis) -> AsyncIterator[RedisEventLog]:
     await log.close()
 
 
-@pytest.fixture(params=["in_process", "sealed", "on_redis"])
+@pytest.fixture
+async def sealed_on_redis(redis: Redis) -> AsyncIterator[RedisEventLog]:
+    sealing = EventSealing(AesGcm(DerivedKeys(bytes(32))))
+    log = RedisEventLog(redis, keep_seconds=60, ring_bytes_per_thread=50_000, sealing=sealing)
+    yield log
+    await log.close()
+
+
+class Installation:
+    """A server's log with its hub, which may die and come again, and the links of workers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.notifier = InProcessNotifier()
+        self.entered: list[str] = []
+        self._opened: tuple[EventHub, InProcessEventLog] | None = None
+        self._links: list[HubLink] = []
+
+    @property
+    def log(self) -> InProcessEventLog:
+        assert self._opened is not None
+        return self._opened[1]
+
+    async def serve(self, schema: str = "1") -> None:
+        spill = open_spill(self.folder)
+        log = InProcessEventLog(spill, ring_bytes=200_000, ring_bytes_per_thread=50_000)
+        about = ServerFacts(schema, "127.0.0.1", 1)
+        self._opened = EventHub(self.folder, log, spill, self.notifier, about, self._enter), log
+        await self._opened[0].listen()
+
+    async def stop(self) -> None:
+        if self._opened is not None:
+            hub, log = self._opened
+            self._opened = None
+            await hub.close()
+            await log.close()
+
+    async def _enter(self, context: str) -> None:
+        self.entered.append(context)
+
+    async def link(
+        self, on_refused: Callable[[], object] | None = None, context: Callable[[], str] | None = None
+    ) -> HubLink:
+        link = HubLink(self.folder, "1", on_refused, context)
+        async with asyncio.timeout(5):
+            await link.start()
+        self._links.append(link)
+        return link
+
+    async def end(self) -> None:
+        for link in self._links:
+            await link.close()
+        await self.stop()
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    """A server that workers may join."""
+    made = Installation(tmp_path)
+    await made.serve()
+    yield made
+    await made.end()
+
+
+@pytest.fixture
+async def joined(installation: Installation) -> JoinedEventLog:
+    """The log of a worker process."""
+    return JoinedEventLog(await installation.link())
+
+
+@pytest.fixture(params=["in_process", "sealed", "on_redis", "sealed_on_redis", "joined"])
 def event_log(request: pytest.FixtureRequest) -> EventLog:
     log: EventLog = request.getfixturevalue(request.param)
     return log

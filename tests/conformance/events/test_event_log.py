@@ -174,7 +174,9 @@ async def test_a_ring_let_go_before_its_run_begins_is_made_anew_above_the_old(tm
 async def test_a_deleted_thread_ends_its_readers(event_log: EventLog) -> None:
     cursor = await event_log.tail(T)
     put(event_log, 1, resumable=True)
-    reading = asyncio.create_task(collect(event_log.follow(T, cursor)))
+    following = event_log.follow(T, cursor)
+    assert numbers(await anext(following)) == [0]
+    reading = asyncio.create_task(collect(following))
     await asyncio.sleep(0)
     await event_log.forget_thread(T)
     await reading

@@ -1,6 +1,9 @@
 """`storage`: an empty one of each kind. Tests in this folder speak of `interfaces.Storage` unless they say so."""
 
-from collections.abc import AsyncIterator
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.encryption import Encryption
 from robyn_server.storage.interfaces import Storage
 from tests.conformance.storage.queue_scenes import Queue
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, with_pgvector
 
 EMPTY = """DO $$ BEGIN EXECUTE (
     SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' RESTART IDENTITY'
@@ -27,15 +30,34 @@ def database(postgres: PostgresServer) -> str:
     return postgres.database("conformance")
 
 
-@pytest.fixture(params=["sqlite", "sealed", "postgres"])
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    if request.param != "postgres":
-        cipher = AesGcm(DerivedKeys(bytes(32))) if request.param == "sealed" else CLEAR
-        opened: Storage = await on_sqlite.open_storage(
-            Settings(data_dir=tmp_path, pending_per_thread=5), encryption=Encryption(cipher)
+@pytest.fixture(scope="session")
+def pgvector() -> Iterator[PostgresServer]:
+    """A PostgreSQL with the extension."""
+    folder = Path(tempfile.mkdtemp(prefix="pgvector-"))
+    found = with_pgvector(folder)
+    if found is None:
+        missing = (
+            "There is no pgvector (on Debian: apt-get install postgresql-17-pgvector, or as your version is)"
         )
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    server = PostgresServer(found=found)
+    yield server.start()
+    server.end()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "sqlite sealed", "postgres", "postgres sealed"])
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    sealed = request.param.endswith(" sealed")
+    encryption = Encryption(AesGcm(DerivedKeys(bytes(32))) if sealed else CLEAR)
+    opened: Storage
+    if request.param.startswith("postgres"):
+        opened = await on_postgres.open_storage(empty_database(request, tmp_path), encryption=encryption)
     else:
-        opened = await on_postgres.open_storage(empty_database(request, tmp_path))
+        settings = Settings(data_dir=tmp_path, pending_per_thread=5)
+        opened = await on_sqlite.open_storage(settings, encryption=encryption)
     yield opened
     await opened.close()
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from robyn_server.errors import StartupError
-from robyn_server.storage.data_dir import file_system_of, hold_data_dir
+from robyn_server.storage.data_dir import file_system_of, hold_data_dir, join_data_dir
 from robyn_server.storage.dialect import SqliteDialect
 from robyn_server.storage.migrations import APP_FILE, STEPS, migrate, upgrade
+from robyn_server.storage.opening import refuse_steps
 from robyn_server.storage.sqlite_db import connect, run_transition
 
 HOLDER = """
@@ -43,6 +44,34 @@ async def test_a_second_holder_is_told_who_holds_it(tmp_path: Path) -> None:
     held.release()
     held.release()
     hold_data_dir(path).release()
+
+
+def test_workers_join_a_server_that_lets_them_and_keep_out_one_that_works_alone(tmp_path: Path) -> None:
+    server = hold_data_dir(tmp_path, for_workers=True)
+    workers = [join_data_dir(tmp_path) for _ in range(2)]
+    assert not server.workers_alive
+    server.release()
+    with pytest.raises(StartupError, match=f"the last to come was {os.getpid()}"):
+        hold_data_dir(tmp_path)
+    server = hold_data_dir(tmp_path, for_workers=True)
+    assert server.workers_alive
+    for held in (server, *workers):
+        held.release()
+    alone = hold_data_dir(tmp_path)
+    with pytest.raises(StartupError, match=f"Process {os.getpid()} executes the runs"):
+        join_data_dir(tmp_path)
+    alone.release()
+
+
+def test_databases_that_workers_use_are_not_changed(tmp_path: Path) -> None:
+    refuse_steps(tmp_path)
+    migrate(tmp_path)
+    refuse_steps(tmp_path)
+    connection = connect(tmp_path / APP_FILE)
+    connection.execute("INSERT INTO schema_version(version) VALUES (?)", (len(STEPS) + 1,))
+    connection.close()
+    with pytest.raises(StartupError, match="worker processes use it: stop them first"):
+        refuse_steps(tmp_path)
 
 
 def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from robyn_server.storage.cipher import AesGcm, DerivedKeys
 from robyn_server.storage.db import Transition
 from robyn_server.storage.encryption import Encryption
 from robyn_server.storage.migrations import STEPS
-from robyn_server.storage.migrations.postgres import migrate
+from robyn_server.storage.migrations.postgres import COUNTED, migrate
 from robyn_server.storage.opening import describe
 from robyn_server.storage.opening import open_storage as open_any_storage
 from robyn_server.storage.postgres import PostgresStorage, open_storage
@@ -24,6 +24,8 @@ from robyn_server.storage.store import STEPS as STORE_STEPS
 from tests.conformance.storage.queue_scenes import Queue
 from tests.postgres_server import PostgresServer
 
+ALL_STEPS = sum(map(len, COUNTED.values())) + len(STORE_STEPS)
+"""The store's twice: documents are one too."""
 LEASE = timedelta(seconds=30)
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
 
@@ -43,7 +45,7 @@ async def test_the_heartbeat_of_another_event_loop(postgres: PostgresServer) -> 
 
     def in_a_thread() -> list[str]:
         with asyncio.Runner() as runner:
-            beats = [runner.run(storage.queue.heartbeat("w", LEASE)) for _ in range(3)]
+            beats = [runner.run(storage.queue.heartbeat("w", LEASE, [run.run_id])) for _ in range(3)]
         return [held.run_id for beat in beats for held in beat]
 
     assert await asyncio.to_thread(in_a_thread) == [run.run_id] * 3
@@ -71,13 +73,8 @@ async def test_a_restart_of_the_database_is_waited_for(own_server: PostgresServe
 
 async def test_servers_that_start_together_migrate_once(postgres: PostgresServer) -> None:
     uri = postgres.database("together")
-    assert sorted(await asyncio.gather(*(migrate(uri) for _ in range(4)))) == [
-        0,
-        0,
-        0,
-        len(STEPS) + 1 + 2 * len(STORE_STEPS),
-    ]
-    assert postgres.execute("SELECT version FROM schema_version", "together") == [(len(STEPS),)]
+    assert sorted(await asyncio.gather(*(migrate(uri) for _ in range(4)))) == [0, 0, 0, ALL_STEPS]
+    assert postgres.execute("SELECT max(version) FROM schema_version", "together") == [(len(STEPS),)]
     postgres.execute("INSERT INTO schema_version VALUES (99)", "together")
     with pytest.raises(StartupError, match="newer server"):
         await migrate(uri)
@@ -170,7 +167,24 @@ async def test_documents_are_a_store_of_their_own(postgres: PostgresServer) -> N
     await storage.close()
 
 
-async def test_encryption_is_refused() -> None:
-    settings = Settings(database_uri="postgresql://ada:pw@127.0.0.1:1/agents")
-    with pytest.raises(StartupError, match="SQLite only"):
-        await open_any_storage(settings, encryption=Encryption(AesGcm(DerivedKeys(bytes(32)))))
+async def test_what_servers_seal_with_is_agreed_on(postgres: PostgresServer) -> None:
+    settings = Settings(database_uri=postgres.database("sealed"))
+    mine = Encryption(AesGcm(DerivedKeys(bytes(32))))
+    await (await open_storage(settings)).close()
+    # As different servers: each has data keys of its own.
+    many = await asyncio.gather(
+        *(open_storage(settings, None, Encryption(AesGcm(DerivedKeys(bytes(32))))) for _ in range(4))
+    )
+    await many[0].store.aput(("a",), "k", {"word": "quetzalcoatl"})
+    for storage in many:
+        (found,) = await storage.store.asearch(("a",), filter={"word": "quetzalcoatl"})
+        assert found.key == "k"
+    assert postgres.execute("SELECT count(*) FROM sealed_with", "sealed") == [(1,)]
+    assert "quetzalcoatl" not in str(postgres.execute("SELECT value::text FROM item", "sealed"))
+    for storage in many:
+        await storage.close()
+    with pytest.raises(StartupError, match="sealed at .* is encrypted: set LANGGRAPH_AES_KEY"):
+        await open_any_storage(settings)
+    with pytest.raises(StartupError, match="another key"):
+        await open_any_storage(settings, encryption=Encryption(AesGcm(DerivedKeys(bytes(range(32))))))
+    await (await open_any_storage(settings, encryption=mine)).close()

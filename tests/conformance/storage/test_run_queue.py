@@ -72,13 +72,15 @@ async def test_a_heartbeat_tells_what_is_held_and_wanted(queue: Queue) -> None:
     a1, b1 = await queue.claim("me", OVER)
     assert {run.run_id for run in await queue.queue.expired(now())} == {a1.run_id, b1.run_id}
     await queue.queue.cancel(a1, "rollback", "because")
-    held = await queue.queue.heartbeat("me", LEASE)
+    ids = [a1.run_id, b1.run_id]
+    assert [one.run_id for one in await queue.queue.heartbeat("me", OVER, ids[:1])] == ids[:1]
+    held = await queue.queue.heartbeat("me", LEASE, ids)
 
     assert set(held) == {Held(a1.run_id, 1, "rollback", "because"), Held(b1.run_id, 1, None, None)}
     assert await queue.queue.expired(now()) == []
     await queue.finish(b1)
-    assert [one.run_id for one in await queue.queue.heartbeat("me", LEASE)] == [a1.run_id]
-    assert await queue.queue.heartbeat("other", LEASE) == []
+    assert [one.run_id for one in await queue.queue.heartbeat("me", LEASE, ids)] == [a1.run_id]
+    assert await queue.queue.heartbeat("other", LEASE, ids) == []
 
 
 async def test_finish_writes_run_and_thread(queue: Queue) -> None:
@@ -215,7 +217,7 @@ async def test_cancel_of_a_running_run_asks_it_to_stop(queue: Queue) -> None:
     assert await queue.cancel(run) == "requested"
     assert await queue.cancel(run, "rollback") == "requested"
     assert await queue.cancel(run, "interrupt") == "requested"
-    (held,) = await queue.queue.heartbeat("w", LEASE)
+    (held,) = await queue.queue.heartbeat("w", LEASE, [run.run_id])
     assert held.cancel_action == "rollback", "a rollback is not taken back"
     assert (await queue.thread(A)).status == "busy"
     assert await queue.finish(run, Ending(None, error=MISTAKE))
@@ -237,7 +239,7 @@ async def test_a_rollback_that_comes_while_a_worker_finishes_is_carried_out(queu
     await queue.cancel(run, "rollback")
     assert await queue.rows.get(run.run_id) is None
     assert not await queue.finish(run), "it must not become a success"
-    assert await queue.queue.heartbeat("w", LEASE) == []
+    assert await queue.queue.heartbeat("w", LEASE, [run.run_id]) == []
     (left,) = await queue.queue.expired(now())
     assert await queue.queue.finish_rollback(left, Ending(None)) == EndedRun(run.run_id, A, None)
     assert (await queue.thread(A)).status == "idle"

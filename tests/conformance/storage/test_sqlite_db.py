@@ -302,8 +302,8 @@ async def test_no_statement_of_the_queue_reads_more_than_it_needs(db: SqliteDb, 
     for strategy in ("enqueue", "enqueue", "interrupt", "rollback", "enqueue"):
         new = new_run(thread_id, multitask_strategy=strategy)
         explained(create_run(dialect, new, HERE, EVERYTHING, 10))
-    (run,) = explained(claim_runs(dialect, "w", LEASE, {"default": 5}))
-    explained(heartbeat_of(dialect, "w", LEASE))
+    ((run,), _) = explained(claim_runs(dialect, "w", LEASE, {"default": 5}))
+    explained(heartbeat_of(dialect, "w", LEASE, [run.run_id]))
     explained(cancel_run(dialect, run, "interrupt", "test"))
     explained(recover_run(dialect, run, now(), 1))
     explained(finish_run(dialect, run, Ending("success")))
@@ -316,7 +316,8 @@ async def test_no_statement_of_the_queue_reads_more_than_it_needs(db: SqliteDb, 
     for sql, steps in plans.items():
         # An insert lists the checks of foreign keys, which it skips.
         for step in [] if sql.startswith("INSERT") else steps:
-            assert not step.startswith("SCAN") or step.endswith("INDEX run_due_at"), (sql, steps)
+            short = step.endswith("INDEX run_due_at") or step.startswith("SCAN json_each")
+            assert short or not step.startswith("SCAN"), (sql, steps)
             assert "TEMP B-TREE" not in step, (sql, steps)
             assert "run_thread " not in step, (sql, steps)
 

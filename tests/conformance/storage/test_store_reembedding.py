@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from langgraph.store.base import SearchItem
 
+from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import SqliteDialect
+from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.migrations import bring_up_to_date
+from robyn_server.storage.migrations.postgres import migrate
+from robyn_server.storage.migrations.vectors import open_vectors
 from robyn_server.storage.postgres_db import PostgresDb, open_pool
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import STORE_FILE, SqlStore, StoreOptions, open_store, store_on
+from robyn_server.storage.store import STEPS, STORE_FILE, SqlStore, StoreOptions, open_store, store_on
 from robyn_server.storage.store_reembedding import AT_ONCE
 from robyn_server.storage.store_rows import tables
 from tests.postgres_server import PostgresServer
@@ -43,26 +47,29 @@ class Embed:
         return numbers
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "sqlite sealed", "postgres", "postgres sealed", "pgvector"])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens the one store of a test, again and again, each time as a new server would."""
     closing: list[Callable[[], Awaitable[None]]] = []
-    uri = ""
-    if request.param == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
+    uri, vectors = "", None
+    kind, _, sealed = request.param.partition(" ")
+    cipher = AesGcm(DerivedKeys(bytes(32))) if sealed else CLEAR
+    if kind != "sqlite":
+        server: PostgresServer = request.getfixturevalue(kind)
         uri = server.database(f"again{abs(hash(request.node.name)) % 10**8}")
-        from robyn_server.storage.migrations.postgres import migrate  # noqa: PLC0415 - only here
-
         await migrate(uri)
+        if kind == "pgvector":
+            vectors = await open_vectors(uri, needed=True)
+            assert vectors is not None
 
     async def open_one(embed: Any, name: str, fields: Sequence[str] = ("text",)) -> SqlStore:
         options = StoreOptions(index={"embed": embed, "dims": DIMS, "fields": list(fields)}, index_name=name)
         if uri:
             pool = await open_pool(uri, 2)
-            db = PostgresDb(pool, uri)
+            db = PostgresDb(pool, uri, PostgresDialect(cipher, vectors))
             closing.append(db.close)
             return await store_on(db, options)
-        store = await open_store(tmp_path, options)
+        store = await open_store(tmp_path, options, cipher=cipher)
         closing.append(store.close)
         return store
 
@@ -187,3 +194,32 @@ def _old_items(dims: int) -> Transition[None]:
             (seq, key, '{"text": "word"}'),
         )
     yield "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (1, 1, ?, 1, ?)", (dims, bytes(4 * dims))
+
+
+OLD_NAME = ["ALTER TABLE item_vector RENAME TO vector"]
+WITHOUT_OWNERS = ["ALTER TABLE namespace DROP COLUMN owner", *OLD_NAME]
+WITHOUT_NUMBERS = [
+    "ALTER TABLE item_vector DROP COLUMN embedding",
+    "CREATE INDEX vector_ns ON item_vector(dims, ns, seq, id)",
+    "ALTER TABLE item DROP COLUMN paths, DROP COLUMN embedding",
+    "DROP TABLE embedding",
+    *WITHOUT_OWNERS,
+]
+BACK_TO = {3: OLD_NAME, 2: WITHOUT_OWNERS, 1: WITHOUT_NUMBERS}
+
+
+@pytest.mark.parametrize("version", BACK_TO)
+async def test_a_database_in_which_the_table_had_the_name_of_the_type(
+    postgres: PostgresServer, version: int
+) -> None:
+    uri = postgres.database("renamed")
+    await migrate(uri)
+    for statement in [*BACK_TO[version], f"DELETE FROM store_schema_version WHERE version > {version}"]:
+        postgres.execute(statement, "renamed")
+    assert await migrate(uri) == len(STEPS) - version
+    pool = await open_pool(uri, 2)
+    options = StoreOptions(index={"embed": Embed("a"), "dims": DIMS, "fields": ["text"]}, index_name="one")
+    store = await store_on(PostgresDb(pool, uri), options)
+    await fill(store)
+    assert found(await store.asearch(("s",), query="blue sea", limit=1)) == [("sea", True)]
+    await store.close()

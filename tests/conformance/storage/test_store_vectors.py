@@ -14,8 +14,15 @@ import pytest
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import PutOp, SearchItem
 
-from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.store import SqlStore, StoreOptions, open_store
+from robyn_server.settings import Settings
+from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
+from robyn_server.storage.encryption import Encryption
+from robyn_server.storage.interfaces import Storage
+from robyn_server.storage.opening import open_storage
+from robyn_server.storage.persistence import Persistence
+from robyn_server.storage.postgres_db import PostgresDb
+from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from tests.postgres_server import PostgresServer
 
 WORDS = 64
 
@@ -47,18 +54,26 @@ class Numbers(Embeddings):
         return [self.embed_query(text) for text in texts]
 
 
-@pytest.fixture
-async def opened(tmp_path: Path, cipher: Cipher):
-    stores = []
+INDEX: Any = {"embed": bag_of_words, "dims": WORDS, "fields": ["text"]}
+KINDS = ["sqlite", "sqlite sealed", "postgres", "postgres sealed", "pgvector"]
+
+
+@pytest.fixture(params=KINDS)
+async def opened(request: pytest.FixtureRequest, tmp_path: Path):
+    kind, _, sealed = request.param.partition(" ")
+    encryption = Encryption(AesGcm(DerivedKeys(bytes(32))) if sealed else CLEAR)
+    uri = None if kind == "sqlite" else request.getfixturevalue(kind).database("vectors")
+    settings = Settings(data_dir=tmp_path, database_uri=uri)
+    storages: list[Storage] = []
 
     async def open_one(embed: Any = bag_of_words, dims: int = WORDS, fields: Sequence[str] = ("text",)):
         options = StoreOptions(index={"embed": embed, "dims": dims, "fields": list(fields)})
-        stores.append(await open_store(tmp_path, options, cipher=cipher))
-        return stores[-1]
+        storages.append(await open_storage(settings, Persistence(options), encryption))
+        return storages[-1].store
 
     yield open_one
-    for store in stores:
-        await store.close()
+    for storage in storages:
+        await storage.close()
 
 
 async def fill(store: SqlStore) -> None:
@@ -145,6 +160,48 @@ async def test_vectors_of_an_earlier_configuration_are_passed_over(opened) -> No
     assert scores(found) == [("new", 1.0), *((f"k{n}", None) for n in (0, 2, 1, 3))]
 
 
+async def test_owners_search_among_their_own(opened) -> None:
+    store = await opened()
+    for owner, text in (("ann", "red apple"), ("bob", "red car")):
+        await store.owned_by(owner).aput(("s",), "k", {"n": 1, "text": text})
+    for wanted in (None, {"n": 1}):
+        (best,) = await store.owned_by("bob").asearch(("s",), query="red apple", filter=wanted)
+        assert (best.value["text"], best.score) == ("red car", pytest.approx(0.5))
+
+
+@pytest.mark.parametrize("opened", ["pgvector"], indirect=True)
+async def test_the_database_compares_what_was_there_before_its_extension(
+    opened, pgvector: PostgresServer
+) -> None:
+    store = await opened()
+    assert store._db.dialect.vectors == "public"
+    pgvector.execute("DROP EXTENSION vector CASCADE", "vectors")
+    pgvector.execute("ALTER TABLE item_vector DROP COLUMN IF EXISTS meaning", "vectors")
+    brute = await store_on(PostgresDb(store._db._pool, store._db._uri), StoreOptions(index=INDEX))
+    await fill(brute)
+    before = scores(await brute.asearch(("s",), query="red apple"))
+    store = await opened()
+    assert pgvector.execute("SELECT count(*) FROM item_vector WHERE meaning IS NULL", "vectors") == [(0,)]
+    pgvector.execute("UPDATE item_vector SET data = ''", "vectors")
+    assert scores(await store.asearch(("s",), query="red apple")) == before
+    assert scores(await store.asearch(("s",), query="zzz", filter={"n": {"$gt": 0}}))[0][0] == "k2"
+    await store.aput(("s", "x"), "k9", {"n": 9, "text": "red apple pie"})
+    assert scores(await store.asearch(("s",), query="apple pie"))[0][0] == "k9"
+    await store.adelete(("s", "x"), "k9")
+
+
+async def test_without_the_extension_it_is_said(
+    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    if postgres.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'"):
+        pytest.skip("this PostgreSQL has it")
+    settings = Settings(database_uri=postgres.database("vectors"))
+    await (await open_storage(settings)).close()
+    assert "pgvector" not in caplog.text, "nobody asked for semantic search"
+    await (await open_storage(settings, Persistence(StoreOptions(index=INDEX)))).close()
+    assert "Install pgvector there" in caplog.text
+
+
 @pytest.mark.parametrize("count", [50, 3000])
 async def test_many_vectors_are_found_exactly(opened, count: int) -> None:
     numbers = Numbers(48)
@@ -173,13 +230,14 @@ def unit(vector: Sequence[float]) -> list[float]:
     return [number / norm for number in vector]
 
 
+@pytest.mark.parametrize("opened", ["sqlite", "sqlite sealed"], indirect=True)
 async def test_ten_thousand_vectors_take_milliseconds(opened) -> None:
     store = await opened(Numbers(384), 384, ["n"])
     shared = [[random.Random(n).gauss(0, 1) for _ in range(384)] for n in range(20)]
     # Made by hand: embedding ten thousand texts would take longer than all that is to be measured.
     rows = [store._embedder.vectors.pack(vector[n % 384 :] + vector[: n % 384])
             for n in range(500) for vector in shared]  # fmt: skip
-    await store._db.write(lambda: many(rows))
+    await store._db.write(lambda: many(rows, store._embedder.vectors.embedding))
     await store.asearch(("s",), query="1")
     loop = asyncio.get_running_loop()
     took = []
@@ -190,10 +248,10 @@ async def test_ten_thousand_vectors_take_milliseconds(opened) -> None:
     assert min(took) < 0.1, took
 
 
-def many(rows: Sequence[tuple[bytes, float]]):
+def many(rows: Sequence[tuple[bytes, float]], embedding: int):
     yield "INSERT INTO namespace(ns, path) VALUES (1, 's.')", ()
     for n, (data, norm) in enumerate(rows, 1):
         item = "INSERT INTO item(seq, ns, key, created_at, updated_at, value) VALUES (?, 1, ?, 0, 0, '{}')"
         yield item, (n, str(n))
-        vector = "INSERT INTO vector(seq, ns, dims, norm, data) VALUES (?, 1, ?, ?, ?)"
-        yield vector, (n, len(data) // 4, norm, data)
+        vector = "INSERT INTO item_vector(seq, ns, dims, norm, data, embedding) VALUES (?, 1, ?, ?, ?, ?)"
+        yield vector, (n, len(data) // 4, norm, data, embedding)

@@ -208,6 +208,7 @@ def test_what_cannot_be_read_is_told(http):
     search = f"/collections/{collection}/documents/search"
     assert http.post(search, json={"query": " "}).status_code == 400
     assert http.post(search, json={"query": "x", "limit": 0}).status_code == 422
+    assert http.post(search, json={"query": "x", "limit": 1.0}).status_code == 200
     assert http.post(search, json={"query": "x", "filter": {"a": {"$in": [1]}}}).status_code == 400
 
 
