@@ -88,11 +88,15 @@ class InProcessEventLog:
         if not events:
             return
         # It may have gone since its tail was taken; a new one goes on above it.
-        ring = self._ring(thread_id)
+        ring = self._rings.get(thread_id)
+        if ring is None:
+            ring = self._ring(thread_id)
         now_ms = time.time_ns() // 1_000_000
         entries = []
         for event, data in events:
-            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, _tight(data), resumable)
+            # Most are much shorter than the buffer that they may stand in. No function of its own: tokens come here.
+            kept = b"%b" % data if len(data) < ENCODER_BUFFER else data
+            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, kept, resumable)
             self._bytes += ring.add(entry)
             entries.append(entry)
         if resumable:
@@ -240,8 +244,3 @@ class InProcessEventLog:
             ring.closed = True
             ring.wake()
         await self._spill.close()
-
-
-def _tight(data: bytes) -> bytes:
-    """The same bytes in no more memory than they need: most events are much shorter than the encoder's buffer."""
-    return b"%b" % data if len(data) < ENCODER_BUFFER else data
