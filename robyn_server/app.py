@@ -124,5 +124,5 @@ def load_custom(prepared: Prepared, http: HttpSection) -> "CustomApp | None":
     # It brings Starlette, which nobody else needs.
     from robyn_server.web.asgi_mount import CustomApp  # noqa: PLC0415
 
-    spec = GraphSpec(http.app, place=prepared.config_file.place("http"))
-    return CustomApp(load(prepared.config_file, "http.app", spec), http)
+    place = prepared.config_file.place("http")
+    return CustomApp(load(prepared.config_file, "http.app", GraphSpec(http.app, place=place)), http, place)

@@ -87,10 +87,14 @@ class Refused(DomainError):
         self.headers = dict(headers or {})
 
 
-class BadGraph(DomainError):
-    """A graph's factory gave something that is no graph (HTTP 424)."""
+class ProjectFailure(DomainError):
+    """What a request needs of the project's own code has failed (HTTP 424)."""
 
     default = "Failed Dependency"
+
+
+class BadGraph(ProjectFailure):
+    """A graph's factory gave something that is no graph."""
 
 
 class StartupError(Exception):

@@ -91,7 +91,7 @@ def prepare(settings: Settings) -> Prepared:
         settings,
         config_file,
         graphs,
-        open_auth(settings, handlers, config_file.section("auth")),
+        open_auth(settings, handlers, config_file.section("auth"), config_file.place("auth")),
         _persistence(settings, config_file),
         *_webhooks(settings, config_file, variables),
         encryption_handlers=encryption_handlers(config_file),
@@ -245,7 +245,9 @@ async def open_runtime(
     settings = prepared.settings
     joined = link is not None or settings.no_worker
     # Its handlers may take their time, also for the checks that storage makes when it opens.
-    encryption = await asyncio.to_thread(open_encryption, settings, prepared.encryption_handlers)
+    encryption = await asyncio.to_thread(
+        open_encryption, settings, prepared.encryption_handlers, prepared.config_file.place("encryption")
+    )
     storage = await open_storage(settings, prepared.persistence, encryption, shared=joined)
     events = await open_events(settings, encryption, link)
     metrics = Metrics(settings.slots)

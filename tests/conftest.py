@@ -74,11 +74,8 @@ def server(
         environ["REDIS_URI"] = redis.uri
     flags = ["--worker-processes", "1"] if request.config.getoption("--joined") else []
     serving = ServerProcess(tmp_path_factory.mktemp("server"), *flags, environ=environ)
-    try:
-        yield serving.start()
-        serving.stop()
-    finally:
-        serving.end()
+    with serving.running():
+        yield serving
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -117,6 +118,15 @@ class ServerProcess:
         """Wait for its end, which must be in good order."""
         code = self._running.wait(timeout=within)
         assert code == 0, f"it ended with {code}:\n{self.output()}"
+
+    @contextmanager
+    def running(self) -> Iterator["ServerProcess"]:
+        """Started, stopped in good order afterwards, gone in any case."""
+        try:
+            yield self.start()
+            self.stop()
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Whatever it does, it is gone after this."""

@@ -3,12 +3,11 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 
-from robyn_server.auth.interfaces import Credentials, Resource
-from robyn_server.auth.owner_rules import owner_rule
+from robyn_server.auth.interfaces import Credentials
+from robyn_server.auth.owner_rules import OwnersSeeTheirOwn
 from robyn_server.auth.service_key import STUDIO_IDENTITY, ServiceKeys, studio_user
 from robyn_server.errors import Unauthenticated
 from robyn_server.resources.caller import Caller
-from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.types import JsonObject
 from robyn_server.settings import Settings
 
@@ -35,7 +34,7 @@ class ApiKeys:
         return _caller(*owner)
 
 
-class ApiKeyAuth:
+class ApiKeyAuth(OwnersSeeTheirOwn):
     """Mode `apikey`: an API key or a service key says who is calling; everybody sees his own."""
 
     mode = "apikey"
@@ -52,14 +51,6 @@ class ApiKeyAuth:
         if caller is None:
             raise Unauthenticated("X-Api-Key header missing")
         return caller
-
-    async def authorize(
-        self, caller: Caller, resource: Resource, action: str, value: JsonObject
-    ) -> MetadataFilter:
-        """See `owner_rules`."""
-        if caller.is_service:
-            return EVERYTHING
-        return owner_rule(caller.identity, resource, action, value)
 
     async def close(self) -> None:
         """Nothing to let go of."""

@@ -33,22 +33,26 @@ class CustomAuth:
     The studio's user is let in by a service key only (`x-auth-scheme: langsmith` with `x-api-key`), never by
     the header alone, and his requests go through the handlers like everybody's.
 
-    Raises `StartupError` when the object cannot serve.
+    Raises `StartupError`, which names `place`, when the object cannot serve.
     """
 
     mode = "custom"
 
-    def __init__(self, handlers: object, service_keys: ServiceKeys, *, studio_allowed: bool = True) -> None:
+    def __init__(
+        self,
+        handlers: object,
+        service_keys: ServiceKeys,
+        *,
+        studio_allowed: bool = True,
+        place: str = "langgraph.json",
+    ) -> None:
         if not isinstance(handlers, Handlers):
             raise StartupError(
-                "auth.path of langgraph.json must name a langgraph_sdk.Auth object,"
-                f" not {type(handlers).__name__}."
+                f"auth.path of {place} must name a langgraph_sdk.Auth object, not {type(handlers).__name__}."
             )
         authenticator = find_authenticator(handlers)
         if authenticator is None:
-            raise StartupError(
-                "The Auth object of langgraph.json has no @auth.authenticate handler: add one."
-            )
+            raise StartupError(f"The Auth object of {place} has no @auth.authenticate handler: add one.")
         self._handlers = handlers
         self._authenticator = authenticator
         self._wanted = wanted_parameters(authenticator)

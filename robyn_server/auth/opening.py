@@ -12,9 +12,13 @@ from robyn_server.settings import Settings
 
 
 def open_auth(
-    settings: Settings, handlers: object | None = None, section: Mapping[str, Json] | None = None
+    settings: Settings,
+    handlers: object | None = None,
+    section: Mapping[str, Json] | None = None,
+    place: str = "langgraph.json",
 ) -> Auth:
-    """`handlers`: the object that `auth.path` names (mode `custom`); `section`: `auth` of langgraph.json.
+    """`handlers`: the object that `auth.path` names (mode `custom`); `section`: `auth` of langgraph.json; `place`:
+    where that is written, for errors.
 
     Raises `StartupError` when the mode lacks what it needs.
     """
@@ -28,9 +32,11 @@ def open_auth(
     if settings.auth_mode == "apikey":
         return ApiKeyAuth(settings)
     if handlers is None:
-        raise StartupError('AUTH_MODE=custom needs `auth.path` in langgraph.json, e.g. "./auth.py:auth".')
+        raise StartupError(f'AUTH_MODE=custom needs `auth.path` in {place}, e.g. "./auth.py:auth".')
     # langgraph_sdk and starlette likewise.
     from robyn_server.auth.custom import CustomAuth  # noqa: PLC0415
 
     studio_allowed = not (section or {}).get("disable_studio_auth", False)
-    return CustomAuth(handlers, ServiceKeys(settings.service_keys), studio_allowed=studio_allowed)
+    return CustomAuth(
+        handlers, ServiceKeys(settings.service_keys), studio_allowed=studio_allowed, place=place
+    )

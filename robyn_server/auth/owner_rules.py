@@ -11,6 +11,7 @@ from typing import Any
 
 from robyn_server.auth.interfaces import Resource
 from robyn_server.errors import Forbidden
+from robyn_server.resources.caller import Caller
 from robyn_server.resources.metadata_filter import (
     EVERYTHING,
     AllOf,
@@ -36,6 +37,18 @@ def _has_no_owner(metadata: Mapping[str, Any]) -> bool:
 
 SYSTEM = AllOf((Equals("created_by", "system"), Passes(_has_no_owner)))
 """A user may write `created_by: system` into his own assistant; it then has an owner and stays his."""
+
+
+class OwnersSeeTheirOwn:
+    """The authorizer of the modes in which everybody sees his own; a service sees all."""
+
+    async def authorize(
+        self, caller: Caller, resource: Resource, action: str, value: JsonObject
+    ) -> MetadataFilter:
+        """See `interfaces.Authorizer`."""
+        if caller.is_service:
+            return EVERYTHING
+        return owner_rule(caller.identity, resource, action, value)
 
 
 def owner_rule(identity: str, resource: Resource, action: str, value: JsonObject) -> MetadataFilter:

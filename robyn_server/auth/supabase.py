@@ -10,16 +10,15 @@ import orjson
 from robyn_server.auth.api_keys import UNKNOWN_KEY, ApiKeys
 from robyn_server.auth.bearer import bearer_token
 from robyn_server.auth.gotrue import UserLookUp
-from robyn_server.auth.interfaces import Credentials, Resource
+from robyn_server.auth.interfaces import Credentials
 from robyn_server.auth.jwks import SigningKeys
-from robyn_server.auth.owner_rules import owner_rule
+from robyn_server.auth.owner_rules import OwnersSeeTheirOwn
 from robyn_server.auth.recent import Recent
 from robyn_server.auth.service_key import STUDIO_IDENTITY, ServiceKeys, studio_user
 from robyn_server.auth.token_check import TokenCheck
 from robyn_server.auth.user import user_from_claims, user_from_look_up
 from robyn_server.errors import StartupError, Unauthenticated
 from robyn_server.resources.caller import Caller
-from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.types import JsonObject
 from robyn_server.settings import Settings
 
@@ -51,7 +50,7 @@ class _Known:
         )
 
 
-class SupabaseAuth:
+class SupabaseAuth(OwnersSeeTheirOwn):
     """Checks tokens here when it can (HS256 with the secret; ES256 and RS256 with the project's public keys),
     else asks Supabase. `key_pause` is the least time between two fetches of the public keys.
 
@@ -95,14 +94,6 @@ class SupabaseAuth:
             known, until = await self._verify(token)
             self._recent.put(digest, known, until)
         return known.caller(token)
-
-    async def authorize(
-        self, caller: Caller, resource: Resource, action: str, value: JsonObject
-    ) -> MetadataFilter:
-        """See `owner_rules`."""
-        if caller.is_service:
-            return EVERYTHING
-        return owner_rule(caller.identity, resource, action, value)
 
     async def close(self) -> None:
         """Let go of the connections."""

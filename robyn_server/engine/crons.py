@@ -10,6 +10,7 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.errors import InvalidRequest, NotFound
+from robyn_server.resources.assistant import Assistant
 from robyn_server.resources.cron import Cron, CronSearch
 from robyn_server.resources.ids import new_id
 from robyn_server.resources.page import Page
@@ -25,7 +26,6 @@ class Crons:
         self._rows = parts.storage.crons
         self._now = parts.storage.now
         self._threads = parts.storage.threads
-        self._checkpoints = parts.storage.checkpoints
         self._assistants = Assistants(parts, access)
         self._sealer = parts.sealer
         self._webhook_policy = parts.webhook_policy
@@ -38,13 +38,10 @@ class Crons:
 
         Raises `NotFound` (assistant, thread), `Unprocessable` (schedule, time zone).
         """
-        assistant = await self._assistants.find(body["assistant_id"])
-        if assistant is None:
-            raise NotFound(f"Assistant '{body['assistant_id']}' not found")
+        assistant = await self._assistant(body["assistant_id"])
         schedule, timezone = body["schedule"], body.get("timezone")
         check_schedule(schedule, timezone)
         await self._check_webhook(body)
-        self._check_strategy(body, thread_id)
         if thread_id is not None:
             await self._check_thread(thread_id)
         cron_id, created_at = new_id(), self._now()
@@ -114,7 +111,6 @@ class Crons:
         visible = await self._access.check("crons", "update", asked)
 
         def change(cron: Cron) -> Cron:
-            self._check_strategy(changes, cron.thread_id)
             changed = _changed(cron, changes, asked["metadata"], self._now())
             return replace(changed, secrets=self._sealed(secrets, cron.secrets))
 
@@ -144,9 +140,11 @@ class Crons:
         had = orjson.loads(self._sealer.open(before)) if before else {}
         return self._sealer.seal(orjson.dumps(merged(had, secrets)))
 
-    def _check_strategy(self, body: JsonObject, thread_id: str | None) -> None:
-        if body.get("multitask_strategy") == "rollback" and thread_id is not None:
-            self._checkpoints.check("rollback")
+    async def _assistant(self, assistant_id: str) -> Assistant:
+        assistant = await self._assistants.find(assistant_id)
+        if assistant is None:
+            raise NotFound(f"Assistant '{assistant_id}' not found")
+        return assistant
 
     async def _check_webhook(self, body: JsonObject) -> None:
         if body.get("webhook") is not None:

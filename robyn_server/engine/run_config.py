@@ -75,10 +75,7 @@ def admitted(
     asked_context = own_configurable(body.get("context"))
     if asked and asked_context:
         raise InvalidRequest(BOTH_GIVEN)
-    user = caller.user
-    if user is None and "cron_id" in asked:
-        # A cron's user is always an object, and is mirrored into the context with the rest.
-        user = {"identity": caller.identity, "display_name": caller.display_name, "is_authenticated": True}
+    user = _user(caller, of_cron="cron_id" in asked)
     config_metadata = own_metadata(run_config.get("metadata"))
     config: JsonObject = {**assistant.config, **run_config}
     configurable, context = _configurable_and_context(assistant, thread_config, asked, asked_context)
@@ -91,23 +88,16 @@ def admitted(
         **own_metadata(body.get("metadata")),
         "assistant_id": assistant.assistant_id,
     }
-    checkpoint = {**(body.get("checkpoint") or {})}
-    if body.get("checkpoint_id"):
-        checkpoint["checkpoint_id"] = body["checkpoint_id"]
     config["configurable"] = {
         **configurable,
-        **checkpoint,
+        **_checkpoint(body),
         **_tracing(body),
         **forwarded_headers(facts.headers, header_rules),
         **ids,
         "graph_id": assistant.graph_id,
         "assistant_id": assistant.assistant_id,
         "user_id": configurable.get("user_id", caller.identity),
-        "langgraph_auth_user": user,
-        "langgraph_auth_user_id": caller.identity,
-        "langgraph_auth_permissions": list(caller.permissions),
-        "langgraph_request_id": facts.request_id,
-        **({} if facts.received_ms is None else {"__request_start_time_ms__": facts.received_ms}),
+        **_told_of_caller(caller, user, facts),
         "__after_seconds__": body.get("after_seconds", 0),
     }
     config["metadata"] = metadata
@@ -120,6 +110,32 @@ def admitted(
         take_secrets({"config": kept_on_thread}, secret_names)[0]["config"],
         secrets,
     )
+
+
+def _user(caller: Caller, *, of_cron: bool) -> JsonObject | None:
+    """The user as graphs see him. A cron's is always an object, and is mirrored into the context with the rest."""
+    if caller.user is None and of_cron:
+        return {"identity": caller.identity, "display_name": caller.display_name, "is_authenticated": True}
+    return caller.user
+
+
+def _told_of_caller(caller: Caller, user: JsonObject | None, facts: RequestFacts) -> JsonObject:
+    """Who asked, and when, as graphs see it."""
+    told: JsonObject = {
+        "langgraph_auth_user": user,
+        "langgraph_auth_user_id": caller.identity,
+        "langgraph_auth_permissions": list(caller.permissions),
+        "langgraph_request_id": facts.request_id,
+    }
+    return told if facts.received_ms is None else {**told, "__request_start_time_ms__": facts.received_ms}
+
+
+def _checkpoint(body: Mapping[str, Json]) -> JsonObject:
+    """The checkpoint that the run shall begin at, in either spelling."""
+    checkpoint = {**(body.get("checkpoint") or {})}
+    if body.get("checkpoint_id"):
+        checkpoint["checkpoint_id"] = body["checkpoint_id"]
+    return checkpoint
 
 
 def _configurable_and_context(

@@ -10,7 +10,7 @@ from robyn_server.auth.secrets import merged, take_secrets
 from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
-from robyn_server.engine.run_config import admitted
+from robyn_server.engine.run_config import AdmittedConfig, admitted
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
 from robyn_server.events.interfaces import EventLog
@@ -160,19 +160,7 @@ class RunCreation:
     ) -> Run:
         parts, body, assistant = self._parts, admission.body, admission.assistant
         strategy = STRATEGIES.get(str(body.get("multitask_strategy")), "enqueue")
-        if strategy == "rollback" and not stateless:
-            parts.storage.checkpoints.check("rollback")
-        decided = admitted(
-            body,
-            assistant,
-            {} if stateless else _thread_metadata(thread, assistant),
-            thread.config if thread else {},
-            {"run_id": admission.run_id, "thread_id": admission.thread_id},
-            self._access.caller,
-            self._facts,
-            (parts.config_file.get("http") or {}).get("configurable_headers") or {},
-            parts.settings.secret_config_keys,
-        )
+        decided = self._decided(admission, thread, stateless=stateless)
         secrets = merged(decided.secrets, admission.secrets)
         kwargs = _kwargs(body, decided.config, decided.context, temporary)
         new = NewRun(
@@ -193,14 +181,9 @@ class RunCreation:
             ev_from=str(await self._place(admission.thread_id)),
             cron_id=cron_id,
         )
-        stamp = {"graph_id": assistant.graph_id, "assistant_id": assistant.assistant_id}
-        made_metadata = {
-            **own_metadata((body.get("config") or {}).get("metadata")),
-            **own_metadata(body.get("metadata")),
-        }
         for_thread = ThreadForRun(
             create,
-            {**made_metadata, **stamp} if create else stamp,
+            _left_on_thread(body, assistant, create),
             decided.thread_config,
             None if temporary else ttl_rules(parts.settings, parts.config_file).default,
         )
@@ -211,6 +194,20 @@ class RunCreation:
             )
         self._tell(queued)
         return queued.run
+
+    def _decided(self, admission: Admission, thread: Thread | None, *, stateless: bool) -> AdmittedConfig:
+        """What the graph will see as its config."""
+        return admitted(
+            admission.body,
+            admission.assistant,
+            {} if stateless else _thread_metadata(thread, admission.assistant),
+            thread.config if thread else {},
+            {"run_id": admission.run_id, "thread_id": admission.thread_id},
+            self._access.caller,
+            self._facts,
+            (self._parts.config_file.get("http") or {}).get("configurable_headers") or {},
+            self._parts.settings.secret_config_keys,
+        )
 
     async def _place(self, thread_id: str) -> EventId:
         """Where the run's entries begin. Without a log there is still a run; its readers then look further back."""
@@ -240,6 +237,15 @@ def _thread_metadata(thread: Thread | None, assistant: Assistant) -> JsonObject:
     if thread is not None and thread.status == "busy":
         return thread.metadata
     return {**(thread.metadata if thread else {}), "graph_id": assistant.graph_id}
+
+
+def _left_on_thread(body: JsonObject, assistant: Assistant, create: bool) -> JsonObject:
+    """What the thread's metadata take over from the run: whose it is, and when it makes the thread all that it says."""
+    stamp: JsonObject = {"graph_id": assistant.graph_id, "assistant_id": assistant.assistant_id}
+    if not create:
+        return stamp
+    of_config = own_metadata((body.get("config") or {}).get("metadata"))
+    return {**of_config, **own_metadata(body.get("metadata")), **stamp}
 
 
 def _kwargs(body: JsonObject, config: JsonObject, context: JsonObject, temporary: bool) -> JsonObject:

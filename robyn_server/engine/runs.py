@@ -6,7 +6,7 @@ from functools import partial
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_creation import RunCreation, close_run
 from robyn_server.engine.run_stream import Outcome, follow, frames, outcome_at_last, unbroken
-from robyn_server.engine.thread_stream import thread_frames
+from robyn_server.engine.thread_stream import is_hidden, thread_frames
 from robyn_server.errors import NotFound, Unavailable
 from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
@@ -109,11 +109,10 @@ class Runs(RunCreation):
         self, thread_id: str, after: EventId | None, modes: Collection[str]
     ) -> AsyncIterator[bytes]:
         """SSE bytes of all that happens on a thread from now on (or after an event), for ever. A thread that does not
-        exist is silent for who may see all; for others it is like one that they may not see: `NotFound`. (It might
-        become somebody else's.)"""
+        exist is silent for who may see all; for others it is like one that they may not see, or that is being deleted:
+        `NotFound`."""
         visible = await self._access.check("threads", "read", {"thread_id": thread_id})
-        threads = self._parts.storage.threads
-        if not visible.is_everything and await threads.get(thread_id, visible) is None:
+        if await is_hidden(self._parts.storage.threads, thread_id, visible):
             raise NotFound(f"Thread with ID {thread_id} not found")
         start = await self._parts.log.tail(thread_id) if after is None else after
         return thread_frames(self._parts.log, self._parts.storage.runs, thread_id, start, modes)

@@ -14,6 +14,7 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.lost_ends import LostEnds
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.runs import Runs
+from robyn_server.engine.thread_stream import is_hidden
 from robyn_server.errors import Unprocessable
 from robyn_server.events.interfaces import LogGap
 from robyn_server.resources.clock import now
@@ -117,7 +118,8 @@ class ThreadProtocol:
 
     async def events(self, thread_id: str, subscription: Subscription) -> AsyncIterator[bytes]:
         """SSE bytes of all runs of the thread: those that are kept, then those to come, for ever. A thread that does
-        not exist is silent until it does, somebody else's for ever; a malformed id ends at once."""
+        not exist or is being deleted is silent until there is one, somebody else's for ever; a malformed id ends at
+        once."""
         canonical = canonical_id(thread_id)
         if canonical is None:
             return _nothing()
@@ -159,26 +161,22 @@ class _Reader:
             yield frame_of("error", orjson.dumps(failure(None, "unknown_error", GAP)))
 
     async def _shown(self) -> bool:
-        """Wait until there is such a thread for this caller; whether that took a wait. What happens on somebody else's
+        """Wait until the thread may be shown to this caller; whether that took a wait. What happens on somebody else's
         meanwhile is passed over, so that it cannot be told from one that does not exist."""
         log, waited = self._parts.log, False
-        while not await self._is_visible():
+        while await self._is_hidden():
             waited = True
             try:
+                # It ends when the thread is deleted, after which there may be another one with its id.
                 async for _ in log.follow(self._thread_id, await log.tail(self._thread_id)):
-                    if await self._is_visible():
+                    if not await self._is_hidden():
                         break
-                else:
-                    # The log is closed.
-                    break
             except LogGap:
                 continue
         return waited
 
-    async def _is_visible(self) -> bool:
-        if self._visible.is_everything:
-            return True
-        return await self._parts.storage.threads.get(self._thread_id, self._visible) is not None
+    async def _is_hidden(self) -> bool:
+        return await is_hidden(self._parts.storage.threads, self._thread_id, self._visible)
 
     async def _told(self, session: ProtocolSession, batch: list[RunEvent]) -> bytes:
         chunks = []

@@ -1,5 +1,6 @@
 """State and history of a thread: read, update, fork."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,11 +13,13 @@ from robyn_server.engine.parts import Parts
 from robyn_server.engine.snapshots import checkpoint_of, state_document, state_outcome, thread_state
 from robyn_server.engine.thread_stream import STATE_UPDATE
 from robyn_server.engine.threads import no_graph
-from robyn_server.errors import Conflict, InvalidRequest, NotFound
+from robyn_server.errors import Conflict, DomainError, InvalidRequest, NotFound, ProjectFailure
 from robyn_server.graphs.interfaces import Graph, Purpose
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.thread import Thread, ThreadState
 from robyn_server.resources.types import Json, JsonObject
+
+logger = logging.getLogger(__name__)
 
 REFUSED = (ValueError, TypeError, KeyError, InvalidUpdateError, EmptyInputError)
 """What a graph says to an update that it does not take."""
@@ -26,7 +29,8 @@ GIVEN_KEYS = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 
 
 class ThreadStates:
-    """Snapshots of threads, for one caller."""
+    """Snapshots of threads, for one caller. Every method raises `ProjectFailure` when the graph's factory or the
+    project's own saver does not do its part."""
 
     def __init__(self, parts: Parts, access: Access) -> None:
         self._parts = parts
@@ -150,14 +154,25 @@ class ThreadStates:
         config: RunnableConfig = {
             "configurable": {**thread.config.get("configurable", {}), "thread_id": thread.thread_id}
         }
-        async with self._parts.graphs.open(
-            graph_id,
-            config,
-            checkpointer=storage.checkpoints.saver(),
-            store=storage.store_of(self._access.store_owner),
-            purpose=purpose,
-        ) as graph:
-            yield graph
+        opened = False
+        try:
+            async with self._parts.graphs.open(
+                graph_id,
+                config,
+                checkpointer=storage.checkpoints.saver(),
+                store=storage.store_of(self._access.store_owner),
+                purpose=purpose,
+            ) as graph:
+                opened = True
+                yield graph
+        except DomainError:
+            raise
+        except Exception as error:  # a project's factory and saver may raise anything
+            if opened and not storage.checkpoints.of_project:
+                raise
+            part = "The checkpointer" if opened else f"The factory of graph '{graph_id}'"
+            logger.exception("%s failed", part, extra={"thread_id": thread.thread_id})
+            raise ProjectFailure(f"{part} failed: {type(error).__name__}: {error}") from error
 
 
 def _config(thread_id: str, checkpoint: Mapping[str, Json] | None) -> RunnableConfig:

@@ -9,12 +9,22 @@ import orjson
 from robyn_server.engine.lost_ends import LostEnds
 from robyn_server.events.interfaces import EventLog, LogGap
 from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
-from robyn_server.storage.interfaces import RunRows
+from robyn_server.resources.metadata_filter import MetadataFilter
+from robyn_server.storage.interfaces import RunRows, ThreadRows
 from robyn_server.wire.sse import frame, frame_of
 
 ThreadStreamMode = Literal["run_modes", "lifecycle", "state_update"]
 THREAD_STREAM_MODES: tuple[ThreadStreamMode, ...] = ("run_modes", "lifecycle", "state_update")
 STATE_UPDATE = "state_update"
+
+
+async def is_hidden(threads: ThreadRows, thread_id: str, visible: MetadataFilter) -> bool:
+    """Whether nothing of the thread may be shown: it is somebody else's, being deleted, or, for who may not see all,
+    missing. (It might become somebody else's.)"""
+    thread = await threads.get(thread_id, leaving=True)
+    if thread is None:
+        return not visible.is_everything
+    return thread.is_leaving or not visible.allows(thread.metadata)
 
 
 async def thread_frames(

@@ -43,6 +43,11 @@ class Thread:
     copied: bool = False
     """A copy shows no `values` key until something runs on it."""
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is being deleted."""
+        return self.expires_at is not None and self.ttl is None
+
 
 @dataclass(frozen=True, slots=True)
 class NewThread:

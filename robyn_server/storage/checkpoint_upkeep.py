@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoint_encoding import DELTA_MARK
+from robyn_server.storage.checkpoint_report import byte_report
 from robyn_server.storage.checkpoint_rows import OF_CHECKPOINT, SLOT, WRITE
 from robyn_server.storage.checkpoint_values import drop_unnamed_values, drop_values
 from robyn_server.storage.cipher import Cipher
@@ -102,40 +103,16 @@ def newest_run_id(thread_id: str) -> Transition[str | None]:
 
 def storage(thread_id: str) -> Transition[JsonObject]:
     """The answer of `Checkpoints.storage`."""
-    checkpoints = yield from _size(
+    return byte_report(
+        thread_id,
         "SELECT count(*), coalesce(sum(length(CAST(checkpoint AS BLOB)) + length(CAST(metadata AS BLOB))), 0)"
         " FROM checkpoints WHERE thread_id = ?",
-        thread_id,
-    )
-    writes = yield from _size(
         "SELECT count(*), coalesce(sum(length(blob)), 0) FROM checkpoint_writes WHERE thread_id = ?",
-        thread_id,
-    )
-    # The versions of one log share its bytes.
-    rows = yield (
+        # The versions of one log share its bytes.
         "SELECT channel, sum(versions), sum(bytes) FROM (SELECT channel, count(*) AS versions,"
         " sum(length(blob)) + coalesce(max(length), 0) AS bytes FROM checkpoint_blobs"
         " WHERE thread_id = ? GROUP BY channel, log) GROUP BY channel ORDER BY channel",
-        (thread_id,),
     )
-    by_channel = {channel: {"bytes": length, "versions": count} for channel, count, length in rows}
-    values: JsonObject = {
-        "count": sum(count for _, count, _ in rows),
-        "bytes": sum(length for *_, length in rows),
-        "by_channel": by_channel,
-    }
-    return {
-        "thread_id": thread_id,
-        "total_bytes": checkpoints["bytes"] + values["bytes"] + writes["bytes"],
-        "checkpoints": checkpoints,
-        "channel_values": values,
-        "pending_writes": writes,
-    }
-
-
-def _size(sql: str, thread_id: str) -> Transition[JsonObject]:
-    ((count, length),) = yield sql, (thread_id,)
-    return {"count": count, "bytes": length}
 
 
 def undo_writes(thread_id: str, run_id: str) -> Transition[None]:

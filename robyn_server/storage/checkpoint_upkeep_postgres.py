@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import orjson
 
 from robyn_server.resources.types import JsonObject
+from robyn_server.storage.checkpoint_report import byte_report
 from robyn_server.storage.checkpoint_rows import OF_CHECKPOINT, SLOT, WRITE, Place
 from robyn_server.storage.checkpoint_upkeep import superfluous, undo_writes
 from robyn_server.storage.db import Row, Transition
@@ -123,38 +124,14 @@ def newest_run_id(thread_id: str) -> Transition[str | None]:
 
 def storage(thread_id: str) -> Transition[JsonObject]:
     """The answer of `Checkpoints.storage`."""
-    checkpoints = yield from _size(
+    return byte_report(
+        thread_id,
         "SELECT count(*), coalesce(sum(octet_length(checkpoint::text) + octet_length(metadata::text)), 0)::bigint"
         " FROM checkpoints WHERE thread_id = ?",
-        thread_id,
-    )
-    writes = yield from _size(
         "SELECT count(*), coalesce(sum(octet_length(blob)), 0)::bigint FROM checkpoint_writes WHERE thread_id = ?",
-        thread_id,
-    )
-    rows = yield (
         "SELECT channel, count(*), coalesce(sum(octet_length(blob)), 0)::bigint FROM checkpoint_blobs"
         ' WHERE thread_id = ? GROUP BY channel ORDER BY channel COLLATE "C"',
-        (thread_id,),
     )
-    by_channel = {channel: {"bytes": length, "versions": count} for channel, count, length in rows}
-    values: JsonObject = {
-        "count": sum(count for _, count, _ in rows),
-        "bytes": sum(length for *_, length in rows),
-        "by_channel": by_channel,
-    }
-    return {
-        "thread_id": thread_id,
-        "total_bytes": checkpoints["bytes"] + values["bytes"] + writes["bytes"],
-        "checkpoints": checkpoints,
-        "channel_values": values,
-        "pending_writes": writes,
-    }
-
-
-def _size(sql: str, thread_id: str) -> Transition[JsonObject]:
-    ((count, length),) = yield sql, (thread_id,)
-    return {"count": count, "bytes": length}
 
 
 def _drop(thread_id: str, doomed: Sequence[Row | tuple[str, str]]) -> Transition[None]:

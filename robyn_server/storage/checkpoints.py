@@ -10,11 +10,11 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage import checkpoint_upkeep as upkeep
+from robyn_server.storage.checkpoint_interfaces import Upkeep
 from robyn_server.storage.checkpoint_rows import TABLES
 from robyn_server.storage.checkpoint_saver import SqliteSaver
 from robyn_server.storage.checkpoint_serializer import SerdeOptions, checkpoint_serializer
 from robyn_server.storage.cipher import CLEAR, Cipher
-from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import Step, bring_up_to_date
 from robyn_server.storage.sqlite_db import SqliteDb
@@ -25,7 +25,9 @@ STEPS: tuple[Step, ...] = (lambda _: TABLES,)
 
 
 class SqliteCheckpoints:
-    """See `interfaces.Checkpoints`. Every method is one transaction."""
+    """See `checkpoint_interfaces.Checkpoints`. Every method is one transaction."""
+
+    of_project = False
 
     def __init__(self, db: SqliteDb, serializer: SerializerProtocol) -> None:
         self._db = db

@@ -16,21 +16,26 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointMetadata, C
 from robyn_server.errors import NotSupported, StartupError
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoint_encoding import config_at, namespace_of
+from robyn_server.storage.checkpoint_interfaces import Upkeep
 from robyn_server.storage.checkpoint_rows import Place
-from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.named_object import Named, open_named
 
 logger = logging.getLogger(__name__)
 
 REQUIRED: Final = ("aput", "aput_writes", "aget_tuple", "alist", "adelete_thread")
 NEEDED_FOR: Final[dict[Upkeep, tuple[str, str]]] = {
-    "rollback": ("adelete_for_runs", "runs cannot be rolled back or deleted"),
+    "rollback": (
+        "adelete_for_runs",
+        "runs cannot be deleted or cancelled with rollback, and strategy rollback leaves their checkpoints",
+    ),
     "prune": ("aprune", "threads cannot be pruned to their newest state"),
 }
 
 
 class CustomCheckpoints:
-    """See `interfaces.Checkpoints`. A method is as much of one transaction as the saver makes it."""
+    """See `checkpoint_interfaces.Checkpoints`. A method is as much of one transaction as the saver makes it."""
+
+    of_project = True
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         self._saver = saver

@@ -35,8 +35,8 @@ from robyn_server.storage.checkpoint_encoding import (
     sealed_metadata,
 )
 from robyn_server.storage.checkpoint_ids import stay_above
+from robyn_server.storage.checkpoint_interfaces import Upkeep
 from robyn_server.storage.checkpoint_rows import Place
-from robyn_server.storage.interfaces import Upkeep
 from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
 
 
@@ -180,7 +180,9 @@ def _has(found: CheckpointTuple, wanted: Mapping[str, Any]) -> bool:
 
 
 class PostgresCheckpoints:
-    """See `interfaces.Checkpoints`. Every method is one transaction."""
+    """See `checkpoint_interfaces.Checkpoints`. Every method is one transaction."""
+
+    of_project = False
 
     def __init__(self, pool: Pool, db: PostgresDb, serializer: SerializerProtocol) -> None:
         self._pool = pool

@@ -11,6 +11,7 @@ from robyn_server.storage.db import Db, Row, Transition
 from robyn_server.storage.dialect import Dialect, marks
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.search import Wanted, count, search
+from robyn_server.storage.thread_status import LEAVING
 
 _NAMES = (
     "cron_id assistant_id thread_id user_id schedule timezone end_time ends_at payload metadata"
@@ -21,6 +22,9 @@ COLUMNS = ", ".join(_NAMES)
 _TIMES = frozenset({"ends_at", "next_run_at", "created_at", "updated_at"})
 _JSON = frozenset({"metadata", "caller"})
 _PRIVATE = frozenset({"payload"})
+
+_THERE = f"NOT EXISTS (SELECT 1 FROM thread h WHERE h.thread_id = cron.thread_id AND {LEAVING})"
+"""A cron of a thread that is being deleted is gone for whoever reads."""
 
 ORDERS = {
     "cron_id": (),
@@ -46,9 +50,12 @@ class CronTable:
 
         def transition() -> Transition[Cron | None]:
             # Held until the row is in, as another server may be deleting them.
-            for kind, key in (("assistant", cron.assistant_id), ("thread", cron.thread_id)):
+            for kind, key, there in (
+                ("assistant", cron.assistant_id, ""),
+                ("thread", cron.thread_id, f" AND NOT ({LEAVING})"),
+            ):
                 if key is not None:
-                    sql = f"SELECT 1 FROM {kind} WHERE {kind}_id = ?" + self._dialect.hold
+                    sql = f"SELECT 1 FROM {kind} WHERE {kind}_id = ?{there}{self._dialect.hold}"
                     if not (yield sql, (key,)):
                         return None
             yield (
@@ -111,7 +118,7 @@ class CronTable:
             moment = self._dialect.moment(now)
             rows = yield (
                 f"SELECT {COLUMNS} FROM cron WHERE enabled AND next_run_at <= ? AND"
-                " (ends_at IS NULL OR ends_at > ?) ORDER BY next_run_at LIMIT ?",
+                f" (ends_at IS NULL OR ends_at > ?) AND {_THERE} ORDER BY next_run_at LIMIT ?",
                 (moment, moment, limit),
             )
             return [_read(self._dialect, row) for row in rows]
@@ -137,7 +144,7 @@ class CronTable:
 
 
 def _get(dialect: Dialect, cron_id: str, visible: MetadataFilter, lock: str = "") -> Transition[Cron | None]:
-    rows = yield f"SELECT {COLUMNS} FROM cron WHERE cron_id = ?{lock}", (cron_id,)
+    rows = yield f"SELECT {COLUMNS} FROM cron WHERE cron_id = ? AND {_THERE}{lock}", (cron_id,)
     found = [_read(dialect, row) for row in rows]
     return next((cron for cron in found if visible.allows(cron.metadata)), None)
 
@@ -156,6 +163,8 @@ def _wanted(dialect: Dialect, query: CronSearch) -> Wanted[Cron]:
         read=lambda row: _read(dialect, row),
         metadata_of=lambda cron: cron.metadata,
         conditions=conditions,
+        hidden="(SELECT c.cron_id FROM thread h JOIN cron c ON c.thread_id = h.thread_id"
+        f" WHERE {LEAVING} AND expires_at <= {dialect.now})",
         metadata=query.metadata,
         visible=query.visible,
         order=ORDERS[query.sort_by],

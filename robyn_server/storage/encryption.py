@@ -62,18 +62,21 @@ class Encryption:
 NO_ENCRYPTION = Encryption()
 
 
-def open_encryption(settings: Settings, handlers: object | None = None) -> Encryption:
-    """`handlers`: the object that `encryption.path` names. The data directory exists. Raises `StartupError`."""
+def open_encryption(
+    settings: Settings, handlers: object | None = None, place: str = "langgraph.json"
+) -> Encryption:
+    """`handlers`: the object that `encryption.path` in `place` names. The data directory exists. Raises
+    `StartupError`."""
     if handlers is None:
         return (
             NO_ENCRYPTION if settings.aes_key is None else Encryption(AesGcm(DerivedKeys(settings.aes_key)))
         )
     if settings.aes_key is not None:
         raise StartupError(
-            "LANGGRAPH_AES_KEY and encryption.path of langgraph.json are two ways to encrypt: keep the one that the"
+            f"LANGGRAPH_AES_KEY and encryption.path of {place} are two ways to encrypt: keep the one that the"
             " data were encrypted with."
         )
-    own = EncryptionHandlers(handlers)
+    own = EncryptionHandlers(handlers, place)
     keys = WrappedKeys(_key_rows(settings), own)
     return Encryption(AesGcm(keys), HandlerContexts(keys, own))
 

@@ -31,18 +31,18 @@ MODEL = "data_key"
 class EncryptionHandlers:
     """Calls the handlers, always on one event loop with a thread of its own: whoever writes or reads a row may wait
     for them, and what they keep open (an HTTP client) stays with its loop. Blob handlers are used where there are
-    some, else those for JSON. Raises `StartupError` when the object cannot serve."""
+    some, else those for JSON. Raises `StartupError`, which names `place`, when the object cannot serve."""
 
-    def __init__(self, found: object) -> None:
+    def __init__(self, found: object, place: str) -> None:
         if not isinstance(found, Encryption):
             raise StartupError(
-                "encryption.path of langgraph.json must name a langgraph_sdk.Encryption object, not"
+                f"encryption.path of {place} must name a langgraph_sdk.Encryption object, not"
                 f" {type(found).__name__}."
             )
         kinds = [kind for kind in ("blob", "json") if _handler(found, f"{kind}_encryptor")]
         if not kinds:
             raise StartupError(
-                "The Encryption object of langgraph.json has no @encryption.encrypt.blob handler: add one, and"
+                f"The Encryption object of {place} has no @encryption.encrypt.blob handler: add one, and"
                 " @encryption.decrypt.blob."
             )
         self._kind = kinds[0]
@@ -51,7 +51,7 @@ class EncryptionHandlers:
         self._context = _handler(found, "context_handler")
         if self._decrypt is None:
             raise StartupError(
-                f"The Encryption object of langgraph.json has no @encryption.decrypt.{self._kind} handler: add one."
+                f"The Encryption object of {place} has no @encryption.decrypt.{self._kind} handler: add one."
             )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Protocol
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.base import BaseStore
 
 from robyn_server.resources.assistant import (
@@ -35,6 +34,7 @@ from robyn_server.resources.run import (
 from robyn_server.resources.run_lifecycle import CancelAction, MultitaskStrategy
 from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch, ThreadTtl
 from robyn_server.resources.types import JsonObject
+from robyn_server.storage.checkpoint_interfaces import Checkpoints
 
 
 class AssistantRows(Protocol):
@@ -235,37 +235,6 @@ class CronRows(Protocol):
     async def fire(self, cron: Cron, next_run_at: datetime | None) -> bool:
         """Move `next_run_at` on, only if it still is `cron.next_run_at`: whoever gets True creates the run, whose
         id is uuid5(cron_id, scheduled time), so that a crash in between neither loses nor doubles it."""
-
-
-Upkeep: TypeAlias = Literal["rollback", "prune"]
-"""What a project's own checkpointer may be unable to do: `delete_run`, `keep_latest`."""
-
-
-class Checkpoints(Protocol):
-    """LangGraph's checkpoints, and the upkeep its savers lack. Deletions are idempotent."""
-
-    def check(self, upkeep: Upkeep) -> None:
-        """Raises `NotSupported` when these checkpoints cannot do it; ask before anything is begun."""
-
-    def saver(self) -> BaseCheckpointSaver[Any]:
-        """A saver object for one run or one request."""
-
-    async def delete_thread(self, thread_id: str) -> None: ...
-
-    async def delete_run(self, thread_id: str, run_id: str) -> None:
-        """Every checkpoint that carries this run id, with its writes, and the writes the run added to the
-        checkpoint it continued from."""
-
-    async def copy_thread(self, thread_id: str, new_thread_id: str) -> None: ...
-
-    async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
-        """Prune each namespace to its newest `keep` checkpoints."""
-
-    async def newest_run_id(self, thread_id: str) -> str | None:
-        """The run id that the newest root checkpoint of the thread carries."""
-
-    async def storage(self, thread_id: str) -> JsonObject:
-        """Byte counts for `GET /threads/{id}/storage`."""
 
 
 class ThreadLocks(Protocol):

@@ -9,6 +9,7 @@ from langgraph.store.base import BaseStore
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
+from robyn_server.storage.checkpoint_interfaces import Checkpoints
 from robyn_server.storage.checkpoint_serializer import checkpoint_serializer, sealing_serializer
 from robyn_server.storage.checkpoints_postgres import PostgresCheckpoints
 from robyn_server.storage.crons import CronTable
@@ -16,7 +17,7 @@ from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
-from robyn_server.storage.interfaces import Checkpoints, SealingContexts
+from robyn_server.storage.interfaces import SealingContexts
 from robyn_server.storage.key_check_postgres import check_key
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
 from robyn_server.storage.migrations.vectors import open_vectors

@@ -12,12 +12,13 @@ from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
+from robyn_server.storage.checkpoint_interfaces import Checkpoints
 from robyn_server.storage.checkpoints import open_checkpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.document_embedding import DocumentEmbedding
 from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
-from robyn_server.storage.interfaces import Checkpoints, SealingContexts
+from robyn_server.storage.interfaces import SealingContexts
 from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.persistence import (

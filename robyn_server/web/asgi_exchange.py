@@ -123,9 +123,11 @@ class Exchange:
             headers,
             content_type or "",
             heartbeat,
-            self._disconnected,
-            self._start["status"],
-            cookies,
+            # It would break a frame that the application has written in part.
+            farewell=None,
+            on_disconnect=self._disconnected,
+            status=self._start["status"],
+            cookies=cookies,
         )
         self._answered.set_result(stream)
 

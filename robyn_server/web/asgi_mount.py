@@ -48,12 +48,13 @@ Authenticate = Callable[[Request], Awaitable[Caller]]
 
 
 class CustomApp:
-    """A Starlette or FastAPI application with our routes inside. Raises `StartupError` for anything else."""
+    """A Starlette or FastAPI application with our routes inside. Raises `StartupError`, which names `place`, for
+    anything else."""
 
-    def __init__(self, found: object, section: HttpSection) -> None:
+    def __init__(self, found: object, section: HttpSection, place: str) -> None:
         if not isinstance(found, Starlette):
             raise StartupError(
-                f"http.app of langgraph.json must name a Starlette or FastAPI application, not {type(found).__name__}."
+                f"http.app of {place} must name a Starlette or FastAPI application, not {type(found).__name__}."
             )
         self._app = found
         self._section = section

@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 from robyn_server.errors import (
-    BadGraph,
     Conflict,
     DomainError,
     Forbidden,
     InvalidRequest,
     NotFound,
     NotSupported,
+    ProjectFailure,
     Refused,
     TooLarge,
     TooMany,
@@ -33,7 +33,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Conflict: 409,
     TooLarge: 413,
     Unprocessable: 422,
-    BadGraph: 424,
+    ProjectFailure: 424,
     TooMany: 429,
     NotSupported: 501,
     Unavailable: 503,

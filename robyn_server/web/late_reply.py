@@ -26,6 +26,7 @@ async def whole_or_late(
         headers=headers,
         content_type="application/json",
         heartbeat=b"\n",
+        farewell=b"\n",
         on_disconnect=on_disconnect,
     )
 

@@ -102,12 +102,14 @@ class EventStream:
 
     The web room adds heartbeats every 5 s (`heartbeat`, None: none). When the client goes away before `chunks`
     has ended, the iterator is closed and `on_disconnect` is called; a stream that the server ends is no disconnect.
+    `farewell` (None: none) is the last that a client is sent whose stream is broken off because the server stops.
     """
 
     chunks: AsyncIterator[bytes]
     headers: Headers = field(default_factory=dict)
     content_type: str = "text/event-stream; charset=utf-8"
     heartbeat: bytes | None = b": heartbeat\r\n\r\n"
+    farewell: bytes | None = b": server is shutting down\r\n\r\n"
     on_disconnect: Callable[[], Awaitable[Any]] | None = None
     status: int = 200
     cookies: tuple[str, ...] = ()

@@ -87,6 +87,8 @@ class Shutdown:
             drained = await self._drain()
         await self._hub.leave_all(STREAMS_MAY_TAKE)
         await self._requests_end()
+        # Who waits for a run has a late answer by now, and is to come back for it: closing would end it half done.
+        await self._hub.leave_all(STREAMS_MAY_TAKE)
         await self._hub.settle(REQUESTS_MAY_TAKE)
         closed = await _finish("close", self._application.close, BEYOND_GRACE)
         await asyncio.sleep(LAST_BYTES)

@@ -110,8 +110,12 @@ class OpenStream:
     def leave_open(self) -> None:
         """Read no more of the source and never end the body: the end of the process breaks the connection. A client
         comes back from that; a body that ends in good order would tell it that this was all. Not a disconnect."""
-        self.left_open = not self.ended
+        if self.ended or self.left_open:
+            return
+        self.left_open = True
         self._pump.cancel()
+        if self.answer.farewell is not None:
+            self._push(self.answer.farewell)
         self._mark()
 
     def is_delivered(self) -> bool:
@@ -174,7 +178,7 @@ class OpenStream:
         because clients learn the cadence of heartbeats from the comments.
         """
         heartbeat = self.answer.heartbeat
-        if heartbeat is None or self.ended or now < self._next_probe:
+        if heartbeat is None or self.ended or self.left_open or now < self._next_probe:
             return False
         idle = not self._unsent and not self.is_blocked()
         if self._probe_step == 0:

@@ -4,14 +4,14 @@ import logging
 
 from robyn_server.errors import NotSupported
 from robyn_server.resources.run import Run
-from robyn_server.storage.interfaces import Checkpoints
+from robyn_server.storage.checkpoint_interfaces import Checkpoints
 
 logger = logging.getLogger(__name__)
 
 
 async def roll_back(checkpoints: Checkpoints, run: Run) -> None:
-    """`Checkpoints.delete_run`. Where that is not supported the run's checkpoints stay: clients cannot ask for it then,
-    so the thread is being deleted with all of them, or the run begins again."""
+    """`Checkpoints.delete_run`. Where that is not supported the run's checkpoints stay, as the start has warned: the
+    strategy of another run asks for it, or the deletion of a thread, which takes all of them."""
     try:
         await checkpoints.delete_run(run.thread_id, run.run_id)
     except NotSupported as refusal:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from tests.auth.isolation_scene import Things
 from tests.auth.people import ENVIRON
 from tests.server_process import ServerProcess
 
@@ -63,8 +64,18 @@ def start_supabase() -> Iterator[Callable[..., Supabase]]:
 def guarded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server on tests/project in mode `supabase`, shared by all tests: `people` says who may ask it."""
     serving = ServerProcess(tmp_path_factory.mktemp("guarded"), environ=ENVIRON)
-    try:
-        yield serving.start()
-        serving.stop()
-    finally:
-        serving.end()
+    with serving.running():
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def http(guarded_server: ServerProcess) -> Iterator[httpx.Client]:
+    """Plain HTTP to the shared server, as nobody yet."""
+    with guarded_server.http() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def anns(http: httpx.Client) -> Things:
+    """What Ann has there."""
+    return Things(http)

@@ -7,23 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.auth.isolation_scene import MARK, Things
+from tests.auth.isolation_scene import MARK
 from tests.auth.people import ANN, BOB, bearer
 from tests.server_process import ServerProcess
 
 USERS = [str(uuid.UUID(int=0x100 + number)) for number in range(20)]
 REQUESTS_EACH = 10
-
-
-@pytest.fixture(scope="module")
-def http(guarded_server: ServerProcess) -> httpx.Client:
-    with guarded_server.http() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def anns(http: httpx.Client) -> Things:
-    return Things(http)
 
 
 def as_bob(http: httpx.Client, method: str, path: str, body: Any = None) -> httpx.Response:

@@ -8,7 +8,6 @@ import pytest
 from tests.auth.isolation_rows import PUBLIC, ROWS
 from tests.auth.isolation_scene import Nothing, Row, Things, without_ids
 from tests.auth.people import ANN, BOB, MACHINE, SERVICE, bearer
-from tests.server_process import ServerProcess
 
 REFUSED = {
     "nobody": ({}, "Authorization header missing"),
@@ -20,12 +19,6 @@ REFUSED = {
 }
 STRANGERS = {"by token": bearer(BOB), "by API key": MACHINE}
 by_row = pytest.mark.parametrize("row", ROWS, ids=str)
-
-
-@pytest.fixture(scope="module")
-def http(guarded_server: ServerProcess) -> Iterator[httpx.Client]:
-    with guarded_server.http() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,6 @@ import pytest
 
 from tests.auth.isolation_scene import MARK, Things
 from tests.auth.people import ANN, BOB, ENVIRON, MACHINE, SERVICE, bearer, token
-from tests.server_process import ServerProcess
-
-
-@pytest.fixture(scope="module")
-def http(guarded_server: ServerProcess) -> httpx.Client:
-    with guarded_server.http() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def anns(http: httpx.Client) -> Things:
-    return Things(http)
 
 
 def ticket(http: httpx.Client, resource: str, user: str = ANN) -> str:

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
+import pytest
 
 from tests.crash.scenes import Followed, body_of, check_thread, new_thread, queue, undisturbed
 from tests.server_process import ServerProcess
@@ -72,3 +74,37 @@ async def test_a_run_that_ends_within_the_grace_time_is_not_cut_off(
         assert len(one.reader.frames[-1].data["log"]) == 8
         assert one.reader.connections == 1
     server.stop()
+
+
+@pytest.mark.filterwarnings("ignore:Request failed, attempting reconnect")
+async def test_who_waits_or_streams_is_told_nothing_half_done(
+    server_factory: Callable[..., ServerProcess],
+) -> None:
+    server = server_factory(environ={"SHUTDOWN_GRACE_SECONDS": str(GRACE)}).start()
+    given = {"log": [], "rounds": 15, "pause": 0.3}
+    async with server.sdk() as sdk, httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+        threads = [(await sdk.threads.create())["thread_id"] for _ in range(3)]
+        waiting = asyncio.create_task(sdk.runs.wait(threads[0], "slow", input=given))
+        run = await sdk.runs.create(threads[1], "slow", input=given)
+        joining = asyncio.create_task(sdk.runs.join(threads[1], run["run_id"]))
+        seen: list[str] = []
+        reading = asyncio.create_task(read_to_the_break(http, threads[2], {"input": given}, seen))
+        await eventually(lambda: any("step1" in line for line in seen), "the stream has not begun")
+        await asyncio.to_thread(stop_in_order, server)
+        await reading
+        assert [line for line in seen if line][-1] == ": server is shutting down"
+        await asyncio.to_thread(server.start)
+        async with asyncio.timeout(30):
+            assert [len((await one)["log"]) for one in (waiting, joining)] == [15, 15]
+    server.stop()
+
+
+async def read_to_the_break(
+    http: httpx.AsyncClient, thread_id: str, body: dict[str, Any], seen: list[str]
+) -> None:
+    """The lines of a stream that does not end in good order."""
+    asked = {"assistant_id": "slow", **body}
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with http.stream("POST", f"/threads/{thread_id}/runs/stream", json=asked) as answer:
+            async for line in answer.aiter_lines():
+                seen.append(line)

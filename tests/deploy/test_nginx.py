@@ -68,6 +68,34 @@ def test_a_malformed_chunked_body_is_answered_and_never_passed_on(proxied: Proxi
     proxied.assert_alive()
 
 
+@pytest.mark.parametrize(
+    ("parameters", "passes"),
+    [
+        ("", False),
+        ("; boundary=", False),
+        ('; boundary=""', False),
+        ("; boundary=a=b", False),
+        ("; boundary=a; b", False),
+        ("; boundary=----WebKitFormBoundaryx7Y", True),
+        ('; boundary="a/b?c"', True),
+        ("; charset=utf-8; boundary=a", True),
+        ("; boundary=a; charset=utf-8", True),
+    ],
+)
+def test_a_multipart_body_without_a_usable_boundary_is_not_passed_on(
+    proxied: Proxied, parameters: str, passes: bool
+) -> None:
+    boundary = parameters.partition("boundary=")[2].partition(";")[0].strip('"')
+    head = f'--{boundary}\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n'
+    body = head.encode() + b"x" * 200_000 + f"\r\n--{boundary}--\r\n".encode()
+    sent = {"content-type": f"multipart/form-data{parameters}"}
+    answer = httpx.post(f"{proxied.url}/length", content=body, headers=sent, timeout=5)
+    assert answer.status_code == (200 if passes else 400)
+    # As many as nginx keeps connections: none of them is spoiled.
+    for _ in range(20):
+        proxied.assert_alive()
+
+
 def test_a_well_formed_chunked_body_arrives_whole(proxied: Proxied) -> None:
     answer = proxied.exchange(POST_CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")

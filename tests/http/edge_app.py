@@ -141,7 +141,7 @@ async def late(_: Request) -> Answer:
         await asyncio.sleep(1.5)
         yield b'{"late":true}'
 
-    return stream(chunks(), content_type="application/json", heartbeat=b"\n")
+    return stream(chunks(), content_type="application/json", heartbeat=b"\n", farewell=None)
 
 
 NEW_THING = {

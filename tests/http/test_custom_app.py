@@ -29,12 +29,9 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     config = project(folder, http={"app": APP, "cors": cors, "disable_store": True}, webhooks=open_hooks)
     environ = {"SHUTDOWN_GRACE_SECONDS": "1", "STREAM_HEARTBEAT_SECONDS": "1.2"}
     serving = ServerProcess(folder, config=config, environ=environ)
-    try:
-        yield serving.start()
-        serving.stop()
-        assert "lifespan ended" in serving.output()
-    finally:
-        serving.end()
+    with serving.running():
+        yield serving
+    assert "lifespan ended" in serving.output()
 
 
 @pytest.fixture

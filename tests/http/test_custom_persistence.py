@@ -22,7 +22,7 @@ Factory = Callable[..., ServerProcess]
 def project(folder: Path, **sections: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "langgraph.json"
-    graphs = {"remembers": f"{KEEPERS}:remembers"}
+    graphs = {name: f"{KEEPERS}:{name}" for name in ("remembers", "moody")}
     config.write_text(json.dumps({"dependencies": [str(KEEPERS.parent)], "graphs": graphs, **sections}))
     return config
 
@@ -95,21 +95,22 @@ def test_a_plain_saver_and_store(server_factory: Factory, tmp_path: Path) -> Non
         run_id = http.get(f"/threads/{thread_id}/runs").json()[0]["run_id"]
         rollback = {"assistant_id": "remembers", "input": {}, "multitask_strategy": "rollback"}
         for refused in (
-            http.post(f"/threads/{thread_id}/runs", json=rollback),
             http.delete(f"/threads/{thread_id}/runs/{run_id}"),
             http.post(f"/threads/{thread_id}/runs/{run_id}/cancel", params={"action": "rollback"}),
-            http.post(f"/threads/{thread_id}/runs/crons", json={**rollback, "schedule": "0 0 1 1 *"}),
         ):
             assert refused.status_code == 501, refused.text
             assert "adelete_for_runs" in refused.json()["detail"]
-        # On threads of their own there is nothing to undo.
-        stateless = http.post("/runs/crons", json={**rollback, "schedule": "0 0 1 1 *"})
-        stateless.raise_for_status()
-        cron = http.post(
-            f"/threads/{thread_id}/runs/crons", json={"assistant_id": "remembers", "schedule": "0 0 1 1 *"}
-        ).json()["cron_id"]
-        changed = http.patch(f"/runs/crons/{cron}", json={"multitask_strategy": "rollback"})
-        assert changed.status_code == 501
+        # As a strategy it is taken, as on the reference: the other run goes, its checkpoints stay.
+        for path in ("/runs/crons", f"/threads/{thread_id}/runs/crons"):
+            http.post(path, json={**rollback, "schedule": "0 0 1 1 *"}).raise_for_status()
+        before = len(history(http, waiting))
+        stopped = http.post(f"/threads/{waiting}/runs", json={**rollback, "after_seconds": 60}).json()[
+            "run_id"
+        ]
+        later = http.post(f"/threads/{waiting}/runs/wait", json={**rollback, "input": {"mark": "later"}})
+        assert later.json()["mark"] == "later"
+        assert http.get(f"/threads/{waiting}/runs/{stopped}").status_code == 404
+        assert len(history(http, waiting)) > before
         keep = {"thread_ids": [thread_id], "strategy": "keep_latest"}
         for refused in (
             http.post("/threads/prune", json=keep),
@@ -126,7 +127,10 @@ def test_a_plain_saver_and_store(server_factory: Factory, tmp_path: Path) -> Non
         assert f"deleted {copied}" in journal.read_text()
     server.stop()
     assert "store closed" in journal.read_text()
-    assert "Counting has no adelete_for_runs: runs cannot be rolled back" in server.output()
+    assert (
+        "Counting has no adelete_for_runs: runs cannot be deleted or cancelled with rollback, and strategy"
+        in server.output()
+    )
     assert not list(server.data_dir.glob("checkpoints.db*"))
 
 
@@ -173,7 +177,18 @@ def test_a_saver_that_fails_fails_the_run_and_nothing_else(server_factory: Facto
         assert run["status"] == "error"
         thread = http.get(f"/threads/{sick}").json()
         assert (thread["status"], thread["error"]["message"]) == ("error", "the backend is away")
-        assert http.get(f"/threads/{sick}/state").status_code == 500
+        for asked in (
+            http.get(f"/threads/{sick}/state"),
+            http.post(f"/threads/{sick}/state", json={"values": {"mark": "x"}}),
+        ):
+            assert asked.status_code == 424, asked.text
+            assert asked.json()["detail"] == "The checkpointer failed: RuntimeError: the backend is away"
+        moody = ran(http, assistant_id="moody")
+        unread = http.get(f"/threads/{moody}/state")
+        assert (unread.status_code, unread.json()["detail"]) == (
+            424,
+            "The factory of graph 'moody' failed: RuntimeError: not today",
+        )
         assert http.post(f"/threads/{sick}/copy").status_code == 200
         assert state(http, well)["next"] == ["ask"]
         assert http.delete(f"/threads/{sick}").status_code == 204

@@ -20,11 +20,8 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         config=ROOT / "langgraph.json",
         environ={"SHUTDOWN_GRACE_SECONDS": "2"},
     )
-    try:
-        yield serving.start()
-        serving.stop()
-    finally:
-        serving.end()
+    with serving.running():
+        yield serving
 
 
 def stream(

@@ -54,6 +54,9 @@ async def test_a_thread_is_hidden_while_its_run_stops(server: ServerProcess, tmp
         (ended,) = await client.runs.list(thread_id)
         run_id = (await client.runs.create(thread_id, "stubborn", input={"until": str(go)}))["run_id"]
         await until_status(client, thread_id, run_id, "running")
+        cron_id = (await client.crons.create_for_thread(thread_id, "stubborn", schedule="0 0 1 1 *"))[
+            "cron_id"
+        ]
         deletion = asyncio.create_task(http.delete(f"/threads/{thread_id}"))
 
         async def is_hidden() -> bool:
@@ -62,6 +65,8 @@ async def test_a_thread_is_hidden_while_its_run_stops(server: ServerProcess, tmp
         await eventually(is_hidden, "the thread is still shown", 3)
         assert not deletion.done()
         await shows_nothing(client, http, thread_id, [run_id, ended["run_id"]])
+        await shows_no_cron(client, http, thread_id, cron_id)
+        assert await first_lines(http, f"/threads/{thread_id}/stream/events", {"channels": ["values"]}) == []
         # Nor may anything begin on it, or take its place.
         for asked in ({}, {"if_not_exists": "create"}):
             with pytest.raises(NotFoundError):
@@ -93,7 +98,7 @@ async def shows_nothing(client: Any, http: httpx.AsyncClient, thread_id: str, ru
     assert await client.threads.search(sort_by="created_at") == []
     assert await client.threads.count() == 0
     assert await client.threads.count(metadata={"mark": "m"}) == 0
-    for path in (at, f"{at}/state", f"{at}/history", f"{at}/runs", f"{at}/storage"):
+    for path in (at, f"{at}/state", f"{at}/history", f"{at}/runs", f"{at}/storage", f"{at}/stream"):
         assert (await http.get(path)).status_code == 404, path
     for run_id in run_ids:
         assert (await http.get(f"{at}/runs/{run_id}")).status_code == 404
@@ -111,3 +116,24 @@ async def shows_nothing(client: Any, http: httpx.AsyncClient, thread_id: str, ru
     ):
         answer = await http.request(method, path, json=body)
         assert answer.status_code in (404, 409), (method, path, answer.text)
+
+
+async def shows_no_cron(client: Any, http: httpx.AsyncClient, thread_id: str, cron_id: str) -> None:
+    assert await client.crons.search(thread_id=thread_id) == []
+    assert await client.crons.search() == []
+    assert await client.crons.count() == 0
+    for method, body in (("PATCH", {"enabled": False}), ("DELETE", None)):
+        assert (await http.request(method, f"/runs/crons/{cron_id}", json=body)).status_code == 404
+    with pytest.raises(NotFoundError):
+        await client.crons.create_for_thread(thread_id, "stubborn", schedule="0 0 1 1 *")
+
+
+async def first_lines(http: httpx.AsyncClient, path: str, body: Any) -> list[str]:
+    """What an endless stream says before its first heartbeat."""
+    found: list[str] = []
+    async with http.stream("POST", path, json=body) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith(":"):
+                break
+            found.append(line)
+    return found

@@ -29,11 +29,8 @@ def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     folder = tmp_path_factory.mktemp("calling")
     config = project(folder, webhooks={**OPEN, "headers": HEADERS}, env={"LG_WEBHOOK_TOKEN": "tok"})
     serving = ServerProcess(folder, config=config, environ={**FAST, "WEBHOOK_SECRET": "key"})
-    try:
-        yield serving.start()
-        serving.stop()
-    finally:
-        serving.end()
+    with serving.running():
+        yield serving
 
 
 @pytest.fixture

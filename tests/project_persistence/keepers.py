@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -56,6 +57,13 @@ _keeping.add_node("keep", _keep)
 _keeping.add_edge(START, "keep")
 keeps_a_class = _keeping.compile()
 """Its state holds what only pickle takes."""
+
+
+def moody(config: RunnableConfig) -> Any:
+    """A factory that makes its graph for runs only."""
+    if not config["configurable"]["__is_for_execution__"]:
+        raise RuntimeError("not today")
+    return remembers
 
 
 class Counting(InMemorySaver):

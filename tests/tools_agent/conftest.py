@@ -63,7 +63,7 @@ def start_mcp(start: Start) -> Start:
 
 @pytest.fixture
 def start_rag(start: Start) -> Start:
-    return lambda *more: start(str(FAKES / "rag_server.py"), *more)
+    return lambda *more: start("-m", "tests.fakes.rag_server", *more)
 
 
 @pytest.fixture(scope="session")

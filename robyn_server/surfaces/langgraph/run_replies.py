@@ -1,5 +1,8 @@
-"""The headers that say where a run is found."""
+"""What answers about runs have in common: the headers that say where a run is found, and who stops it."""
 
+from collections.abc import Awaitable, Callable
+
+from robyn_server.engine.runs import Runs
 from robyn_server.resources.run import Run
 
 
@@ -22,3 +25,8 @@ def stream_headers(run: Run) -> dict[str, str]:
 def wait_headers(run: Run) -> dict[str, str]:
     """Of a wait, join or waiting cancel."""
     return places(run.thread_id, run.run_id, "join")
+
+
+def cancelling(runs: Runs, run: Run, wanted: bool) -> Callable[[], Awaitable[None]] | None:
+    """What a client that goes away does to the run: stops it if that is wanted."""
+    return runs.when_client_leaves(run) if wanted else None

@@ -3,7 +3,7 @@
 from robyn_server.errors import Unprocessable
 from robyn_server.surfaces.langgraph.reading import body_id, must_be_id
 from robyn_server.surfaces.langgraph.run_reading import cancel_action
-from robyn_server.surfaces.langgraph.run_replies import wait_headers
+from robyn_server.surfaces.langgraph.run_replies import cancelling, wait_headers
 from robyn_server.surfaces.langgraph.schemas.answers import EVENT_FRAMES
 from robyn_server.surfaces.langgraph.thread_runs import document
 from robyn_server.web.late_reply import whole_or_late
@@ -29,7 +29,7 @@ async def stream_run(request: Request) -> Answer:
     return EventStream(
         runs.stream(run),
         headers={"location": f"/runs/{run.run_id}/stream", "content-location": f"/runs/{run.run_id}"},
-        on_disconnect=runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None,
+        on_disconnect=cancelling(runs, run, body.get("on_disconnect") == "cancel"),
     )
 
 
@@ -38,7 +38,7 @@ async def wait_run(request: Request) -> Answer:
     body = request.json()
     runs = request.engine.runs
     run = await runs.create_stateless(body)
-    cancel = runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None
+    cancel = cancelling(runs, run, body.get("on_disconnect") == "cancel")
     return await whole_or_late(runs.wait(run), wait_headers(run), cancel)
 
 

@@ -15,6 +15,7 @@ from robyn_server.surfaces.langgraph.run_reading import (
     thread_id_of_new_run,
 )
 from robyn_server.surfaces.langgraph.run_replies import (
+    cancelling,
     location,
     places,
     stream_headers,
@@ -48,7 +49,7 @@ async def stream_run(request: Request) -> Answer:
     return EventStream(
         runs.stream(run),
         headers=stream_headers(run),
-        on_disconnect=runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None,
+        on_disconnect=cancelling(runs, run, body.get("on_disconnect") == "cancel"),
     )
 
 
@@ -57,7 +58,7 @@ async def wait_run(request: Request) -> Answer:
     body = request.json()
     runs = request.engine.runs
     run = await runs.create(plain_id(request.path_params["thread_id"]), body)
-    cancel = runs.when_client_leaves(run) if body.get("on_disconnect") == "cancel" else None
+    cancel = cancelling(runs, run, body.get("on_disconnect") == "cancel")
     return await whole_or_late(runs.wait(run), wait_headers(run), cancel)
 
 
@@ -110,7 +111,7 @@ async def join_run(request: Request) -> Answer:
     run = await runs.find(thread_id, run_id)
     if run is None:
         return Reply.json({"__error__": MISSING}, headers=places(thread_id, run_id, "join"))
-    cancel = runs.when_client_leaves(run) if flag(request, "cancel_on_disconnect") else None
+    cancel = cancelling(runs, run, flag(request, "cancel_on_disconnect"))
     return await whole_or_late(runs.join(run), wait_headers(run), cancel)
 
 
@@ -129,7 +130,7 @@ async def join_run_stream(request: Request) -> Answer:
     return EventStream(
         await runs.join_stream(run, last_event_id(request), keep),
         headers=headers,
-        on_disconnect=runs.when_client_leaves(run) if flag(request, "cancel_on_disconnect") else None,
+        on_disconnect=cancelling(runs, run, flag(request, "cancel_on_disconnect")),
     )
 
 

@@ -15,8 +15,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Durability, interrupt
 from pydantic import BaseModel
 
+from robyn_server.storage.checkpoint_interfaces import Checkpoints
 from robyn_server.storage.db import Transition
-from robyn_server.storage.interfaces import Checkpoints, Storage
+from robyn_server.storage.interfaces import Storage
 
 THREAD = "thread-1"
 

@@ -16,7 +16,7 @@ from tests.server_process import ServerProcess
 from tests.tools_agent.stand_ins import Start, ask, programs
 
 PROJECT = Path(__file__).parents[2] / "auth" / "project" / "langgraph.json"
-EMBEDDINGS = Path(__file__).parents[2] / "fakes" / "embeddings_server.py"
+EMBEDDINGS = ("-m", "tests.fakes.embeddings_server")
 FOX = "The quick brown fox jumps over the lazy dog."
 SHIP = "A ship in harbour is safe, but that is not what ships are built for."
 BREAD = "Knead the dough for ten minutes, then let it rest."
@@ -27,13 +27,8 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Ann, on a server without an embeddings service."""
     folder = tmp_path_factory.mktemp("collections")
     serving = ServerProcess(folder, config=PROJECT, environ={**ENVIRON, "SPY_FILE": str(folder / "spy")})
-    try:
-        serving.start()
-        with httpx.Client(base_url=serving.url, headers=bearer(ANN), timeout=30) as client:
-            yield client
-        serving.stop()
-    finally:
-        serving.end()
+    with serving.running(), httpx.Client(base_url=serving.url, headers=bearer(ANN), timeout=30) as client:
+        yield client
 
 
 @pytest.fixture
@@ -229,7 +224,7 @@ def test_everybody_has_his_own(http):
 
 def test_a_service_embeds_and_may_fail(start: Start, server_factory: Callable[..., ServerProcess]) -> None:
     with programs() as begin:
-        url = begin(str(EMBEDDINGS))
+        url = begin(*EMBEDDINGS)
         environ = {
             "EMBEDDINGS_BASE_URL": url, "EMBEDDINGS_KEY": "of-the-operator", "EMBEDDINGS_MODEL": "letters",
             "EMBEDDINGS_DIMENSIONS": "26",

@@ -342,6 +342,8 @@ async def test_the_studio_needs_a_service_key_and_goes_through_the_handlers():
 def test_objects_that_cannot_serve_stop_the_start():
     with pytest.raises(StartupError, match=r"must name a langgraph_sdk\.Auth object, not dict"):
         CustomAuth({}, ServiceKeys(()))
+    with pytest.raises(StartupError, match=r"auth\.path of LANGGRAPH_AUTH must name"):
+        CustomAuth({}, ServiceKeys(()), place="LANGGRAPH_AUTH")
     with pytest.raises(StartupError, match="authenticate handler"):
         CustomAuth(Handlers(), ServiceKeys(()))
     with pytest.raises(StartupError, match="asks for 'db'"):
