@@ -1,7 +1,9 @@
 """Runs: create (in `run_creation.py`), follow, wait for, list, cancel, delete."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from functools import partial
 
+from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_creation import RunCreation, close_run
 from robyn_server.engine.run_stream import Outcome, follow, frames, outcome_at_last, unbroken
 from robyn_server.engine.thread_stream import is_hidden, thread_frames
@@ -170,28 +172,11 @@ class Runs(RunCreation):
             self._parts.storage.checkpoints.check("rollback")
 
     async def _cancel_one(self, run: Run, action: CancelAction, reason: str) -> bool:
-        """Whether there was anything to stop. The end of a pending run is told here, of a running one by its worker."""
-        result, ended = await self._parts.storage.queue.cancel(run, action, reason)
-        if result == "requested":
-            self._parts.notifier.cancel_requested(run.run_id)
-        if ended is not None:
-            if run.temporary:
-                await self._parts.storage.threads.delete(run.thread_id)
-            await self._parts.log.open(run.thread_id)
-            close_run(self._parts.log, ended)
-            if run.status == "running":
-                self._parts.hooks.finished(run, Ending(ended.status, ended.error), now())
-            self._parts.notifier.run_queued()
-        return result in ("requested", "ended")
+        return await _cancelled(self._parts, run, action, reason)
 
-    async def cancel_disconnected(self, thread_id: str, run_id: str) -> None:
-        """The client of the creating stream has gone, and asked for this. (By ids: an open stream keeps what it is
-        called with in memory.)"""
-        run = await self._parts.storage.runs.get(run_id, thread_id)
-        if run is None:
-            return
-        reason = "client disconnected from the run stream (on_disconnect=cancel)"
-        await self._cancel_one(run, "interrupt", reason)
+    def when_client_leaves(self, run: Run) -> Callable[[], Awaitable[None]]:
+        """For clients whose run shall end with their connection. It keeps neither the run nor the caller in memory."""
+        return partial(_client_left, self._parts, run.thread_id, run.run_id)
 
     async def delete(self, thread_id: str, run_id: str) -> None:
         """Delete a run and the checkpoints it wrote; an active one is rolled back first, in the background."""
@@ -207,6 +192,29 @@ class Runs(RunCreation):
             return
         await self._parts.storage.checkpoints.delete_run(thread_id, run_id)
         await self._parts.storage.runs.delete(run_id)
+
+
+async def _client_left(parts: Parts, thread_id: str, run_id: str) -> None:
+    run = await parts.storage.runs.get(run_id, thread_id)
+    if run is not None:
+        reason = "client disconnected from the run stream (on_disconnect=cancel)"
+        await _cancelled(parts, run, "interrupt", reason)
+
+
+async def _cancelled(parts: Parts, run: Run, action: CancelAction, reason: str) -> bool:
+    """Whether there was anything to stop. The end of a pending run is told here, of a running one by its worker."""
+    result, ended = await parts.storage.queue.cancel(run, action, reason)
+    if result == "requested":
+        parts.notifier.cancel_requested(run.run_id)
+    if ended is not None:
+        if run.temporary:
+            await parts.storage.threads.delete(run.thread_id)
+        await parts.log.open(run.thread_id)
+        close_run(parts.log, ended)
+        if run.status == "running":
+            parts.hooks.finished(run, Ending(ended.status, ended.error), now())
+        parts.notifier.run_queued()
+    return result in ("requested", "ended")
 
 
 def _thread_says(thread: Thread | None) -> bytes:

@@ -15,6 +15,9 @@ from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 
 BATCH_BYTES = 256 << 10
 SPILL_BEHIND_LIMIT = 1 << 20
+ENCODER_BUFFER = 4096
+"""orjson hands out what it has encoded in the buffer that it wrote into, of at least so many bytes."""
+
 IDLE_SECONDS = 60.0
 """A ring without readers goes this long after its last run has ended, so that a client whose connection was cut finds
 what it missed."""
@@ -85,11 +88,15 @@ class InProcessEventLog:
         if not events:
             return
         # It may have gone since its tail was taken; a new one goes on above it.
-        ring = self._ring(thread_id)
+        ring = self._rings.get(thread_id)
+        if ring is None:
+            ring = self._ring(thread_id)
         now_ms = time.time_ns() // 1_000_000
         entries = []
         for event, data in events:
-            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, data, resumable)
+            # Most are much shorter than the buffer that they may stand in. No function of its own: tokens come here.
+            kept = b"%b" % data if len(data) < ENCODER_BUFFER else data
+            entry = RunEvent(ring.next_id(now_ms), run_id, attempt, event, kept, resumable)
             self._bytes += ring.add(entry)
             entries.append(entry)
         if resumable:

@@ -13,14 +13,20 @@ from robyn_server.resources.types import Json, JsonObject
 
 Test: TypeAlias = Callable[[Mapping[str, Any]], bool]
 
+_PLAIN = (str, int, float, list)
+
 
 def contains(whole: Json, part: Json) -> bool:
     """JSON containment: objects by subset at every depth, lists and scalars equal as a whole."""
-    if isinstance(part, Mapping):
-        return isinstance(whole, Mapping) and all(
-            key in whole and contains(whole[key], value) for key, value in part.items()
-        )
-    return _same(whole, part)
+    # Most parts are plain, and to ask whether something is a Mapping takes long.
+    if isinstance(part, _PLAIN) or not isinstance(part, Mapping):
+        return _same(whole, part)
+    if not isinstance(whole, Mapping):
+        return False
+    for key, value in part.items():
+        if key not in whole or not contains(whole[key], value):
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,9 @@ class MetadataFilter:
 
     def allows(self, metadata: Mapping[str, Any]) -> bool:
         """Whether a row with this metadata passes."""
-        return contains(metadata, self.equal) and (self.rest is None or self.rest.allows(metadata))
+        return (not self.equal or contains(metadata, self.equal)) and (
+            self.rest is None or self.rest.allows(metadata)
+        )
 
     @property
     def is_everything(self) -> bool:

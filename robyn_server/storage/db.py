@@ -47,8 +47,8 @@ class Db(Protocol):
         """Run a transition that changes nothing, on one snapshot."""
 
     async def glance(self, start: Start[T]) -> T:
-        """`read` for a transition of one statement that finds a row or two by a key. A database in this process may
-        answer at once, on the caller's thread."""
+        """`read` for what is likely to be short: a row found by a key, a page of small rows. Each of its statements
+        may see another snapshot. A database in this process may answer at once, on the caller's thread."""
 
     async def write(self, start: Start[T]) -> T:
         """Run a transition as one transaction of its own; when this returns, it is committed. Once begun it goes on

@@ -109,17 +109,9 @@ def stamp_graph(dialect: Dialect, run: Run) -> Transition[None]:
     if not rows:
         return
     metadata = dialect.read_json(rows[0][0])
-    if metadata.get("graph_id") == run.graph_id:
-        return
     metadata["graph_id"] = run.graph_id
     yield "UPDATE thread SET metadata = ? WHERE thread_id = ?", (dialect.json(metadata), run.thread_id)
     yield from write_index(dialect, "thread", run.thread_id, metadata)
-
-
-def of_another_graph(dialect: Dialect, run: Run) -> Transition[bool]:
-    """Whether `stamp_graph` has anything to do."""
-    rows = yield "SELECT metadata FROM thread WHERE thread_id = ?", (run.thread_id,)
-    return bool(rows) and dialect.read_json(rows[0][0]).get("graph_id") != run.graph_id
 
 
 def _apply_strategy(

@@ -28,7 +28,7 @@ from robyn_server.storage.cipher import CannotOpen
 from robyn_server.storage.db import Db, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.run_census import census_of
-from robyn_server.storage.run_create import create_run, of_another_graph, stamp_graph
+from robyn_server.storage.run_create import create_run, stamp_graph
 from robyn_server.storage.run_endings import (
     FENCE,
     LONG_AGO,
@@ -140,10 +140,11 @@ class SqlRunQueue:
 
 
 def claim_statement(dialect: Dialect) -> str:
-    """Takes lane, how many, worker id and lease seconds. A future run blocks nobody, so only earlier runs
-    that are due count; across lanes too, for a thread's runs go in the order of creation whatever their
-    lane."""
-    # In a WITH, so that the rows are chosen (and locked) once, however the UPDATE is planned.
+    """Takes lane, how many, worker id and lease seconds; returns `COLUMNS` and the thread's metadata (NULL for a
+    temporary one). A future run blocks nobody, so only earlier runs that are due count; across lanes too, for a
+    thread's runs go in the order of creation whatever their lane."""
+    # In a WITH, so that the rows are chosen (and locked) once, however the UPDATE is planned. The CAST changes
+    # nothing, but without it SQLite reads all threads: it uses no index for a column that RETURNING names.
     return f"""WITH chosen AS (
   SELECT r.seq FROM run r {dialect.by("run_due")}
   WHERE r.status = '{PENDING}' AND r.lane = ? AND r.run_at <= {dialect.now}
@@ -155,7 +156,9 @@ UPDATE run SET status = '{RUNNING}', worker_id = ?, attempt = attempt + 1,
   lease_until = {dialect.plus("?")}, started_at = COALESCE(started_at, {dialect.now}),
   updated_at = {dialect.now}
 WHERE seq IN (SELECT seq FROM chosen)
-RETURNING {COLUMNS}"""
+RETURNING {COLUMNS},
+  CASE WHEN temporary THEN NULL
+  ELSE (SELECT t.metadata FROM thread t WHERE t.thread_id = CAST(run.thread_id AS TEXT)) END"""
 
 
 def _opened(dialect: Dialect, runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
@@ -179,14 +182,16 @@ def claim_runs(
     if dialect.pin:
         yield dialect.pin, ()
     claimed: list[Run] = []
+    strangers: list[Run] = []
     for lane, count in free.items():
         if count > 0:
             rows = yield claim_statement(dialect), (lane, count, worker_id, lease.total_seconds())
-            claimed += [read_run(dialect, row, private=not dialect.cipher.seals) for row in rows]
-    strangers: list[Run] = []
-    for run in claimed:
-        if not run.temporary and (yield from of_another_graph(dialect, run)):
-            strangers.append(run)
+            for *columns, metadata in rows:
+                run = read_run(dialect, tuple(columns), private=not dialect.cipher.seals)
+                claimed.append(run)
+                # NULL for a temporary run, whose thread is its own.
+                if metadata is not None and dialect.read_json(metadata).get("graph_id") != run.graph_id:
+                    strangers.append(run)
     return sorted(claimed, key=lambda run: (-run.priority, run.run_at, run.seq)), strangers
 
 

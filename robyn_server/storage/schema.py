@@ -58,6 +58,7 @@ INDEXES = (
     "CREATE INDEX thread_created ON thread(created_at, thread_id)",
     "CREATE INDEX thread_updated ON thread(updated_at, thread_id)",
     "CREATE INDEX thread_state_updated ON thread(state_updated_at {null_first}, thread_id)",
+    # One status by `updated_at`; then all by status in either direction, where equals always stand by `created_at`.
     "CREATE INDEX thread_status ON thread(status, updated_at, thread_id)",
     "CREATE INDEX thread_status_up ON thread(status, created_at, thread_id)",
     "CREATE INDEX thread_status_down ON thread(status DESC, created_at, thread_id)",

@@ -40,8 +40,14 @@ MOST_LEAVES = 60
 """Metadata values that are looked up; a test with more of them is left to Python."""
 
 _MATCHES = (
-    "(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE kind = ? AND path = ? AND value = ? LIMIT ?) few)"
+    "(SELECT count(*) FROM (SELECT 1 FROM meta_index WHERE kind = ? AND path = ? AND value = ?"
+    " LIMIT {enough}) few)"
 )
+_ENOUGH = (
+    f"(SELECT CASE WHEN m.most <= {FEW * DENSE} THEN m.most / {DENSE} + 1 ELSE {FEW} END"
+    " FROM (SELECT {most} AS most) m)"
+)
+"""How many matches need to be counted: as many as make the order's index worth walking."""
 _NULLABLE = frozenset({"t.state_updated_at", "t.thread_id", "t.next_run_at", "t.end_time"})
 
 
@@ -76,19 +82,17 @@ class Wanted(Generic[Item]):
         """Whether an item is what was asked for, and may be seen."""
         metadata = self.metadata_of(item)
         return (
-            contains(metadata, self.metadata)
+            (not self.metadata or contains(metadata, self.metadata))
             and self.visible.allows(metadata)
             and (self.test is None or self.test(item))
         )
 
     def looked(self) -> Looked:
         """What the index can say of the metadata."""
-        asked = (
-            needs_of_part(self.kind, self.metadata),
-            needs_of_part(self.kind, self.visible.equal),
-            needs_of(self.kind, self.visible.rest),
-        )
         # Those that count most come first.
+        asked = [needs_of_part(self.kind, part) for part in (self.metadata, self.visible.equal) if part]
+        if self.visible.rest is not None:
+            asked.append(needs_of(self.kind, self.visible.rest))
         needs: Needs = EVERYTHING
         exact = self.test is None
         for one in asked:
@@ -175,9 +179,11 @@ def _source(
     if needs == EVERYTHING:
         return _walk(wanted, needs)
     leaves = list(dict.fromkeys(needs.leaves()))
+    most_sql = dialect.most(wanted.kind)
+    matches = _MATCHES.format(enough=_ENOUGH.format(most=most_sql))
     rows = yield (
-        f"SELECT {', '.join([*[_MATCHES] * len(leaves), dialect.most(wanted.kind)])}",
-        [cell for leaf in leaves for cell in (leaf.kind, leaf.path, leaf.value, FEW)],
+        f"SELECT {', '.join([*[matches] * len(leaves), most_sql])}",
+        [cell for leaf in leaves for cell in (leaf.kind, leaf.path, leaf.value)],
     )
     *counts, most = rows[0]
     sizes: Sizes = dict(zip(leaves, counts, strict=True))

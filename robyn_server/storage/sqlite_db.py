@@ -24,6 +24,9 @@ T = TypeVar("T")
 MOST_PER_COMMIT = 256
 READERS = 2
 
+GLANCE = 20_000
+"""Steps of SQLite's machine, some 30 ns each, after which a glance may be given up; at twice as many it is."""
+
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _TROUBLE = _FULL | _IN_USE | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM}
@@ -34,6 +37,14 @@ class Connection(sqlite3.Connection):
     statement that names it."""
 
     moment: float = 0.0
+    calls: int = 0
+    """Of `is_long`, in the transition under way."""
+
+    def is_long(self) -> bool:
+        """Asked every so many steps, counted over all that a statement has ever done: the first time may come at
+        once."""
+        self.calls += 1
+        return self.calls > 1
 
 
 def connect(
@@ -153,16 +164,16 @@ class SqliteDb:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, start)
 
     async def glance(self, start: Start[T]) -> T:
-        """See `Db`. A row found by its key takes some 15 us, asking a reader thread for it 100."""
+        """See `Db`. A row found by its key takes some 15 us, asking a reader thread for it 100. What turns out to be
+        long is begun anew by a reader thread."""
         if self._closed:
             raise Unavailable("The database is closed.")
         if self.dialect.cipher.may_wait:
             return await self.read(start)
         connection: Connection | None = getattr(self._local, "glancing", None)
         if connection is None:
-            connection = self._local.glancing = self._open_reader()
-            # Whoever glances does not wait, least of all an event loop.
-            connection.execute("PRAGMA busy_timeout = 0")
+            connection = self._local.glancing = self._open_glancing()
+        connection.calls = 0
         try:
             return run_transition(connection, start)
         except sqlite3.OperationalError:
@@ -222,6 +233,13 @@ class SqliteDb:
         connection = connect(self._path)
         connection.execute("PRAGMA query_only = ON")
         self._reading.append(connection)
+        return connection
+
+    def _open_glancing(self) -> Connection:
+        """Whoever glances does not wait, least of all an event loop: neither for a lock nor for a long search."""
+        connection = self._open_reader()
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.set_progress_handler(connection.is_long, GLANCE)
         return connection
 
     def _write_loop(self) -> None:

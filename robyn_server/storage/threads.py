@@ -36,6 +36,10 @@ def _column(name: str, with_values: bool) -> str:
     return 't."values"' if with_values else "NULL"
 
 
+FIRST_PAGES = 100
+SMALL_PAGE = 128 << 10
+"""Bytes of `values`. A first page of no more is read on the event loop, which costs less than handing it over."""
+
 ORDERS = {
     "thread_id": (),
     "status": ("t.status",),
@@ -51,6 +55,8 @@ class ThreadTable:
     def __init__(self, db: Db) -> None:
         self._db = db
         self._dialect = db.dialect
+        self._pages_are_small = True
+        """What the last page weighed is the best guess at what the next will."""
 
     async def create(self, new: NewThread) -> Thread | None:
         """See `ThreadRows`."""
@@ -80,7 +86,12 @@ class ThreadTable:
     async def search(self, query: ThreadSearch) -> Page[Thread]:
         """See `ThreadRows`."""
         wanted = _wanted(self._dialect, query, with_values=query.with_values or bool(query.values))
-        return await self._db.read(lambda: search(self._dialect, wanted, query.limit, query.offset))
+        short = self._pages_are_small and not query.values and query.offset + query.limit <= FIRST_PAGES
+        look = self._db.glance if short else self._db.read
+        page = await look(lambda: search(self._dialect, wanted, query.limit, query.offset))
+        if query.with_values and page.items:
+            self._pages_are_small = sum(len(thread.values or b"") for thread in page.items) <= SMALL_PAGE
+        return page
 
     async def count(self, query: ThreadSearch) -> int:
         """See `ThreadRows`."""
@@ -237,6 +248,9 @@ def _read(dialect: Dialect, row: Row) -> Thread:
         copied, ttl_seconds, ttl_strategy, expires_at, values,
     ) = row  # fmt: skip
     moment, private = dialect.read_moment, dialect.read_private
+    updated = moment(updated_at)
+    # What sets both does so at the same moment.
+    state_updated = updated if state_updated_at == updated_at else moment(state_updated_at)
     return Thread(
         thread_id,
         status,
@@ -245,9 +259,9 @@ def _read(dialect: Dialect, row: Row) -> Thread:
         dialect.read_private_bytes(values),
         private(interrupts),
         None if error is None else private(error),
-        moment(created_at),  # type: ignore[arg-type] # never NULL
-        moment(updated_at),  # type: ignore[arg-type] # never NULL
-        None if state_updated_at is None else moment(state_updated_at),
+        updated if created_at == updated_at else moment(created_at),  # type: ignore[arg-type] # never NULL
+        updated,  # type: ignore[arg-type] # never NULL
+        state_updated,
         bool(settled),
         None if ttl_strategy is None else ThreadTtl(timedelta(seconds=ttl_seconds), ttl_strategy),
         None if expires_at is None else moment(expires_at),

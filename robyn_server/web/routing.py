@@ -87,7 +87,7 @@ class Reply:
 
     @classmethod
     def json(cls, value: Json, status: int = 200, headers: Headers | None = None) -> "Reply":
-        """A JSON answer; `value` may hold `orjson.Fragment`s, datetimes are not expected."""
+        """A JSON answer; `value` may hold `orjson.Fragment`s and aware datetimes."""
         return cls(status, orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), headers=headers or {})
 
     @classmethod

@@ -38,6 +38,9 @@ GAP = 0.4
 
 TICK = 0.2
 TICK_CROWDED = 0.1
+BEATS = 50
+"""So many heartbeats may always begin at a tick; of many streams twice as many as there are on average."""
+
 STARVED_AFTER = 0.05
 STARVED_UNTIL = 5.0
 """A chunk that waits longer than this waits for a slow client, not for a thread."""
@@ -48,6 +51,11 @@ MOST_UNSENT = 4 << 20
 
 class OpenStream:
     """One stream, from the handler's answer until its body is dropped by Robyn."""
+
+    __slots__ = (
+        "_body", "_chunks", "_data_handed", "_handed_at", "_hub", "_marked", "_next_probe", "_on_closed", "_probe_step",
+        "_pump", "_request_id", "_room", "_unsent", "_unsent_bytes", "answer", "ended", "left_open",
+    )  # fmt: skip
 
     def __init__(
         self, hub: "StreamHub", answer: EventStream, request_id: str, on_closed: Callable[[bool], None]
@@ -161,8 +169,9 @@ class OpenStream:
             self._data_handed = False
             self._chunks.put(b"")
 
-    def probe(self, now: float) -> None:
-        """Heartbeats, for as long as the response is open; on an idle stream each one is three writes.
+    def probe(self, now: float, may_begin: bool) -> bool:
+        """Heartbeats, for as long as the response is open; on an idle stream each one is three writes. Whether one
+        was begun, which happens only if it may.
 
         The write after a client has gone succeeds and provokes a reset; the second one fails, which closes the
         connection; the third, empty, frees the thread that still waits in `get`. The second is a bare line end
@@ -170,14 +179,17 @@ class OpenStream:
         """
         heartbeat = self.answer.heartbeat
         if heartbeat is None or self.ended or self.left_open or now < self._next_probe:
-            return
+            return False
         idle = not self._unsent and not self.is_blocked()
         if self._probe_step == 0:
+            if not may_begin:
+                return False
             if self._unsent_bytes <= MOST_UNSENT:
                 self._push(heartbeat)
             self._probe_step = 1 if idle else 0
             self._next_probe = now + (GAP if idle else self._hub.heartbeat)
-        elif self._probe_step == 1:
+            return True
+        if self._probe_step == 1:
             if idle:
                 self._push(b"\n" if heartbeat == b"\n" else b"\r\n")
             self._probe_step = 2
@@ -186,6 +198,7 @@ class OpenStream:
             self.release_thread()
             self._probe_step = 0
             self._next_probe = now + self._hub.heartbeat - 2 * GAP
+        return False
 
     def _release_pump(self) -> None:
         room, self._room = self._room, None
@@ -289,12 +302,15 @@ class StreamHub:
     async def _tick(self) -> None:
         while True:
             crowded = len(self._streams) > self._capacity
-            await asyncio.sleep(TICK_CROWDED if crowded else TICK)
+            tick = TICK_CROWDED if crowded else TICK
+            await asyncio.sleep(tick)
             # Rust drops bodies without the interpreter's lock; what it owes is done at the next call into it.
             get_version()
             now = self.loop.time()
             if crowded and any(stream.is_starved(now) for stream in self._streams):
                 for stream in self._streams:
                     stream.release_thread()
+            # Streams that were opened together, after a restart say, would go on having their heartbeats together.
+            left = max(BEATS, 2 * len(self._streams) * tick / self.heartbeat)
             for stream in self._streams:
-                stream.probe(now)
+                left -= stream.probe(now, left > 0)

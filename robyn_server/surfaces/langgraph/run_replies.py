@@ -1,7 +1,6 @@
 """What answers about runs have in common: the headers that say where a run is found, and who stops it."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from robyn_server.engine.runs import Runs
 from robyn_server.resources.run import Run
@@ -30,4 +29,4 @@ def wait_headers(run: Run) -> dict[str, str]:
 
 def cancelling(runs: Runs, run: Run, wanted: bool) -> Callable[[], Awaitable[None]] | None:
     """What a client that goes away does to the run: stops it if that is wanted."""
-    return partial(runs.cancel_disconnected, run.thread_id, run.run_id) if wanted else None
+    return runs.when_client_leaves(run) if wanted else None

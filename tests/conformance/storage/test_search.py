@@ -38,7 +38,7 @@ class WatchedDb:
     async def read(self, start: Start[T]) -> T:
         return run_transition(self._connection, lambda: self._watched(start))
 
-    write = read
+    write = glance = read
 
     def close(self) -> None:
         self._connection.close()

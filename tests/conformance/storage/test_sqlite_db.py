@@ -18,9 +18,10 @@ from robyn_server.resources.clock import now
 from robyn_server.resources.ids import new_id
 from robyn_server.resources.metadata_filter import EVERYTHING
 from robyn_server.resources.run import Ending, Queued
+from robyn_server.resources.thread import NewThread, StateOutcome, ThreadSearch
 from robyn_server.settings import Settings
 from robyn_server.storage.backup import back_up
-from robyn_server.storage.db import Row, Transition
+from robyn_server.storage.db import Row, Start, Transition
 from robyn_server.storage.dialect import SqliteDialect
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.run_create import create_run
@@ -34,6 +35,7 @@ from robyn_server.storage.run_queue import (
 )
 from robyn_server.storage.sqlite import open_storage
 from robyn_server.storage.sqlite_db import SqliteDb, connect
+from robyn_server.storage.threads import ThreadTable
 from tests.conformance.storage.queue_scenes import HERE, LEASE, new_run
 
 T = TypeVar("T")
@@ -87,6 +89,56 @@ async def test_reads_cannot_write(db: SqliteDb) -> None:
     with pytest.raises(Unavailable):
         await db.read(lambda: _add("x"))
     assert await db.read(_count) == 0
+
+
+async def test_a_glance_that_turns_out_long_is_left_to_a_reader_thread(db: SqliteDb) -> None:
+    threads: list[str] = []
+
+    def count_to(most: int) -> Transition[int]:
+        threads.append(threading.current_thread().name)
+        rows = yield (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT count(*) FROM n",
+            (most,),
+        )
+        return int(rows[0][0])
+
+    here = threading.current_thread().name
+    assert await db.glance(lambda: count_to(100_000)) == 100_000
+    assert [name.split("_")[0] for name in threads] == [here, "sqlite-reader"]
+    threads.clear()
+    # What a statement has done at other times does not count.
+    for _ in range(1_000):
+        assert await db.glance(lambda: count_to(100)) == 100
+    assert set(threads) == {here}
+
+
+class _CountedDb(SqliteDb):
+    """Counts how often a reader thread is asked."""
+
+    reads = 0
+
+    async def read(self, start: Start[T]) -> T:
+        self.reads += 1
+        return await super().read(start)
+
+
+@pytest.mark.parametrize(("size", "reads"), [(1_000, 0), (100_000, 1)])
+async def test_large_pages_are_left_to_a_reader_thread(tmp_path: Path, size: int, reads: int) -> None:
+    migrate(tmp_path)
+    db = _CountedDb(tmp_path / APP_FILE)
+    table = ThreadTable(db)
+    for _ in range(3):
+        thread_id = new_id()
+        await table.create(NewThread(thread_id))
+        await table.set_state(thread_id, StateOutcome(b'"%s"' % (b"x" * size), {}, has_next=False))
+    # The first page says what the next will weigh.
+    pages = [await table.search(ThreadSearch()) for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert len(pages[0].items) == 3
+    assert db.reads == reads
+    await table.search(ThreadSearch(limit=1000))
+    assert db.reads == reads + 1
+    await db.close()
 
 
 async def test_several_event_loops_may_write(db: SqliteDb) -> None:

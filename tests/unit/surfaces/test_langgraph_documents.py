@@ -6,11 +6,13 @@ import orjson
 import pytest
 
 from robyn_server.errors import Unprocessable
+from robyn_server.resources.clock import iso
 from robyn_server.resources.page import Page
 from robyn_server.resources.thread import Thread
 from robyn_server.surfaces.langgraph.documents import thread_document
 from robyn_server.surfaces.langgraph.extraction import check_extract, extracted
 from robyn_server.surfaces.langgraph.reading import bad_label, paging
+from robyn_server.web.routing import Reply
 
 MOMENT = datetime(2026, 11, 20, 7, 12, 31, tzinfo=UTC)
 
@@ -31,8 +33,17 @@ def test_a_fresh_thread_has_eight_keys():
 
 def test_values_are_written_out_as_stored():
     document = thread_document(thread(values=b'{"n":1e3}', settled=True))
-    assert b'"values":{"n":1e3},"error":null,"interrupts":{}' in orjson.dumps(document)
-    assert document["created_at"] == "2026-11-20T07:12:31+00:00"
+    encoded = orjson.dumps(document)
+    assert b'"values":{"n":1e3},"error":null,"interrupts":{}' in encoded
+    assert b'"created_at":"2026-11-20T07:12:31+00:00"' in encoded
+
+
+@pytest.mark.parametrize(
+    "moment", [MOMENT, MOMENT.replace(microsecond=5), MOMENT.replace(microsecond=120_000)]
+)
+def test_times_are_spelled_as_everywhere_else(moment: datetime) -> None:
+    body = orjson.loads(Reply.json(thread_document(thread(updated_at=moment))).body)
+    assert body["updated_at"] == iso(moment)
 
 
 def test_a_copy_shows_no_values():
