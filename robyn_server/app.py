@@ -112,7 +112,7 @@ def rate_limit(settings: Settings) -> RateLimit | None:
     if not is_shared(settings) or settings.redis_uri is None:
         return RateLimit(InProcessCounters(), settings.rate_limit)
     # As in `runtime.open_events`.
-    from robyn_server.events.redis_counters import RedisCounters  # noqa: PLC0415
+    from robyn_server.events.redis.counters import RedisCounters  # noqa: PLC0415
 
     return RateLimit(RedisCounters(settings.redis_uri), settings.rate_limit)
 

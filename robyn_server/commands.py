@@ -19,7 +19,7 @@ from robyn_server.auth.sealing import KEY_FILE, Sealer
 from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
-from robyn_server.events.hub_link import HubLink
+from robyn_server.events.hub.link import HubLink
 from robyn_server.graphs.check import check as check_graphs
 from robyn_server.graphs.config_file import read_config_file
 from robyn_server.observability.logging import configure_logging
@@ -27,11 +27,11 @@ from robyn_server.observability.metrics import Metrics
 from robyn_server.settings import Settings, check_shared, is_shared, read_settings
 from robyn_server.storage.backup import back_up
 from robyn_server.storage.data_dir import hold_data_dir, join_data_dir
-from robyn_server.storage.encryption import open_encryption
+from robyn_server.storage.encryption.context import SEALING_CONTEXT
+from robyn_server.storage.encryption.opening import open_encryption
 from robyn_server.storage.migrations import APP_FILE
 from robyn_server.storage.opening import describe, refuse_steps, schema
 from robyn_server.storage.opening import migrate as bring_up_to_date
-from robyn_server.storage.sealing_context import SEALING_CONTEXT
 from robyn_server.surfaces.system.routes import System
 from robyn_server.web import listening
 from robyn_server.web.http_section import HttpSection

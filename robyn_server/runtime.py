@@ -16,10 +16,10 @@ from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.engine.webhook_policy import WebhookPolicy
 from robyn_server.environment import read_sources
 from robyn_server.errors import StartupError
-from robyn_server.events.hub import EventHub, ServerFacts
-from robyn_server.events.hub_link import HubLink
-from robyn_server.events.hub_log import JoinedEventLog
-from robyn_server.events.hub_notifier import JoinedNotifier
+from robyn_server.events.hub.hub import EventHub, ServerFacts
+from robyn_server.events.hub.link import HubLink
+from robyn_server.events.hub.log import JoinedEventLog
+from robyn_server.events.hub.notifier import JoinedNotifier
 from robyn_server.events.interfaces import EventLog, Notifier
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
@@ -32,14 +32,14 @@ from robyn_server.observability.metrics import Metrics
 from robyn_server.observability.tracing import redact_traces, send_last_traces
 from robyn_server.resources.caller import Caller
 from robyn_server.settings import Settings
-from robyn_server.storage.checkpoint_serializer import SerdeOptions
-from robyn_server.storage.encryption import Encryption, open_encryption
-from robyn_server.storage.event_sealing import EventSealing
+from robyn_server.storage.checkpoints.serializer import SerdeOptions
+from robyn_server.storage.encryption.events import EventSealing
+from robyn_server.storage.encryption.opening import Encryption, open_encryption
 from robyn_server.storage.event_spill import open_spill
 from robyn_server.storage.named_object import Named
 from robyn_server.storage.opening import open_storage, schema
 from robyn_server.storage.persistence import Persistence
-from robyn_server.storage.store import StoreOptions
+from robyn_server.storage.store.sql_store import StoreOptions
 from robyn_server.worker.duties.checkpoint_pruner import CheckpointPruner
 from robyn_server.worker.duties.clock_reader import ClockReader
 from robyn_server.worker.duties.cron_scheduler import CronScheduler
@@ -224,7 +224,7 @@ async def open_events(settings: Settings, encryption: Encryption, link: HubLink 
         return Events(JoinedEventLog(link), JoinedNotifier(link))
     if settings.database_uri is not None and settings.redis_uri is not None:
         # The client costs a tenth of a second, which a server on its own does not need.
-        from robyn_server.events.redis_opening import open_shared_events  # noqa: PLC0415
+        from robyn_server.events.redis.opening import open_shared_events  # noqa: PLC0415
 
         return Events(*await open_shared_events(settings, EventSealing(encryption.cipher)))
     spill = open_spill(settings.data_dir, encryption.cipher)

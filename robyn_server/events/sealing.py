@@ -1,4 +1,4 @@
-"""What the data of entries become where others keep them. Encryption implements it in `storage/event_sealing.py`."""
+"""What the data of entries become where others keep them. Implemented in `storage/encryption/events.py`."""
 
 from collections.abc import Sequence
 from typing import Protocol

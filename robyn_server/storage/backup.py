@@ -5,11 +5,11 @@ import sqlite3
 from pathlib import Path
 
 from robyn_server.errors import Unavailable
-from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
-from robyn_server.storage.data_keys_sqlite import KEYS_FILE
+from robyn_server.storage.checkpoints.sqlite import CHECKPOINTS_FILE
+from robyn_server.storage.encryption.data_keys_sqlite import KEYS_FILE
 from robyn_server.storage.event_spill import EVENTS_FILE
 from robyn_server.storage.migrations import APP_FILE
-from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
+from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
 
 # The rows first: a checkpoint newer than its run's row is what a crash leaves too, and is recovered from. The keys
 # last: those of whatever was copied before are among them.

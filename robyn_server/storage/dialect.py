@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from robyn_server.resources.types import Json
-from robyn_server.storage.cipher import CLEAR, Cipher
+from robyn_server.storage.encryption.cipher import CLEAR, Cipher
 
 
 class Dialect(Protocol):

@@ -8,7 +8,7 @@ from typing import Literal
 import orjson
 
 from robyn_server.resources.types import Json
-from robyn_server.storage.cipher import CLEAR, Cipher
+from robyn_server.storage.encryption.cipher import CLEAR, Cipher
 
 _SEALED = b' "'
 _PINNED = ("hashjoin", "mergejoin", "seqscan", "bitmapscan", "sort")

@@ -34,7 +34,7 @@ from robyn_server.resources.run import (
 from robyn_server.resources.run_lifecycle import CancelAction, MultitaskStrategy
 from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch, ThreadTtl
 from robyn_server.resources.types import JsonObject
-from robyn_server.storage.checkpoint_interfaces import Checkpoints
+from robyn_server.storage.checkpoints.interfaces import Checkpoints
 
 
 class AssistantRows(Protocol):

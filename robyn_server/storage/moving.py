@@ -21,19 +21,19 @@ from psycopg import sql
 
 from robyn_server.errors import StartupError
 from robyn_server.storage import migrations
-from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
-from robyn_server.storage.checkpoints import STEPS as CHECKPOINT_STEPS
-from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.data_keys_sqlite import KEYS_FILE
-from robyn_server.storage.data_keys_sqlite import STEPS as KEY_STEPS
-from robyn_server.storage.key_check import CANARY, check_key, known_canary
+from robyn_server.storage.checkpoints.sqlite import CHECKPOINTS_FILE
+from robyn_server.storage.checkpoints.sqlite import STEPS as CHECKPOINT_STEPS
+from robyn_server.storage.encryption.cipher import Cipher
+from robyn_server.storage.encryption.data_keys_sqlite import KEYS_FILE
+from robyn_server.storage.encryption.data_keys_sqlite import STEPS as KEY_STEPS
+from robyn_server.storage.encryption.key_check import CANARY, check_key, known_canary
 from robyn_server.storage.migrations import APP_FILE
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, LOCK, LOOK_AGAIN_SECONDS, migrate
 from robyn_server.storage.moving_rows import Column, Rows, rows_of
 from robyn_server.storage.postgres_db import conninfo, place_of
 from robyn_server.storage.sqlite_db import connect
-from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
-from robyn_server.storage.store import STEPS as STORE_STEPS
+from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
+from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Say: TypeAlias = Callable[[str], None]

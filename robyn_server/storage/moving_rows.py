@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from robyn_server.storage.checkpoint_encoding import SEALED_METADATA, sealed_metadata
-from robyn_server.storage.checkpoint_rows import SLOT, WRITE
-from robyn_server.storage.checkpoint_values import SEALED, Value, opened_value, sealed_value
-from robyn_server.storage.cipher import KEY_ID_BYTES, Cipher
+from robyn_server.storage.checkpoints.encoding import SEALED_METADATA, sealed_metadata
+from robyn_server.storage.checkpoints.rows import SLOT, WRITE
+from robyn_server.storage.checkpoints.values import SEALED, Value, opened_value, sealed_value
 from robyn_server.storage.dialect_postgres import PostgresDialect, sealed_text
-from robyn_server.storage.sealing_context import SEALING_CONTEXT
-from robyn_server.storage.store_rows import FLOAT_BYTES
+from robyn_server.storage.encryption.cipher import KEY_ID_BYTES, Cipher
+from robyn_server.storage.encryption.context import SEALING_CONTEXT
+from robyn_server.storage.store.rows import FLOAT_BYTES
 
 PRIVATE: Mapping[str, frozenset[str]] = {
     "thread": frozenset({"config", "error", "interrupts", "values"}),

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from robyn_server.errors import StartupError
 from robyn_server.settings import Settings
 from robyn_server.storage import migrations, sqlite
-from robyn_server.storage.checkpoints import CHECKPOINTS_FILE
-from robyn_server.storage.checkpoints import STEPS as CHECKPOINTS_STEPS
-from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.checkpoints.sqlite import CHECKPOINTS_FILE
+from robyn_server.storage.checkpoints.sqlite import STEPS as CHECKPOINTS_STEPS
+from robyn_server.storage.encryption.opening import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.persistence import Persistence
-from robyn_server.storage.store import DOCUMENTS_FILE, STORE_FILE
-from robyn_server.storage.store import STEPS as STORE_STEPS
+from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
+from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from langgraph.store.base import BaseStore
 
 from robyn_server.errors import StartupError
-from robyn_server.storage.checkpoint_interfaces import Upkeep
-from robyn_server.storage.checkpoint_serializer import SerdeOptions
-from robyn_server.storage.checkpoints_custom import CustomCheckpoints, open_custom_checkpoints
+from robyn_server.storage.checkpoints.custom import CustomCheckpoints, open_custom_checkpoints
+from robyn_server.storage.checkpoints.interfaces import Upkeep
+from robyn_server.storage.checkpoints.serializer import SerdeOptions
 from robyn_server.storage.named_object import Named, open_named
-from robyn_server.storage.store import SqlStore, StoreOptions
-from robyn_server.storage.store_fence import FencedStore
+from robyn_server.storage.store.fence import FencedStore
+from robyn_server.storage.store.sql_store import SqlStore, StoreOptions
 
 
 @dataclass(frozen=True, slots=True)

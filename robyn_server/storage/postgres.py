@@ -9,16 +9,15 @@ from langgraph.store.base import BaseStore
 from robyn_server.errors import NotSupported
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
-from robyn_server.storage.checkpoint_interfaces import Checkpoints
-from robyn_server.storage.checkpoint_serializer import checkpoint_serializer, sealing_serializer
-from robyn_server.storage.checkpoints_postgres import PostgresCheckpoints
+from robyn_server.storage.checkpoints.interfaces import Checkpoints
+from robyn_server.storage.checkpoints.postgres import PostgresCheckpoints
+from robyn_server.storage.checkpoints.serializer import checkpoint_serializer, sealing_serializer
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect_postgres import PostgresDialect
-from robyn_server.storage.document_embedding import DocumentEmbedding
-from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.encryption.key_check_postgres import check_key
+from robyn_server.storage.encryption.opening import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import SealingContexts
-from robyn_server.storage.key_check_postgres import check_key
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, migrate
 from robyn_server.storage.migrations.vectors import open_vectors
 from robyn_server.storage.persistence import (
@@ -33,7 +32,8 @@ from robyn_server.storage.postgres_clock import PostgresClock
 from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
-from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from robyn_server.storage.store.documents import DocumentEmbedding
+from robyn_server.storage.store.sql_store import SqlStore, StoreOptions, store_on
 from robyn_server.storage.thread_locks_postgres import PostgresThreadLocks
 from robyn_server.storage.threads import ThreadTable
 

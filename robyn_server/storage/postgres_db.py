@@ -20,10 +20,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from robyn_server.errors import DomainError, InvalidRequest, StartupError, Unavailable
+from robyn_server.storage.checkpoints.sync_loop import SyncLoop
 from robyn_server.storage.db import Row, Start, Statement, TakenElsewhere, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.dialect_postgres import PostgresDialect
-from robyn_server.storage.sync_loop import SyncLoop
 
 T = TypeVar("T")
 

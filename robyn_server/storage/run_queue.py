@@ -24,9 +24,9 @@ from robyn_server.resources.run import (
 from robyn_server.resources.run_lifecycle import CancelAction
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
-from robyn_server.storage.cipher import CannotOpen
 from robyn_server.storage.db import Db, Transition
 from robyn_server.storage.dialect import Dialect
+from robyn_server.storage.encryption.cipher import CannotOpen
 from robyn_server.storage.run_census import census_of
 from robyn_server.storage.run_create import create_run, stamp_graph
 from robyn_server.storage.run_endings import (

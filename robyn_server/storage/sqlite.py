@@ -12,14 +12,13 @@ from robyn_server.resources.clock import now
 from robyn_server.settings import Settings
 from robyn_server.storage.assistants import AssistantTable
 from robyn_server.storage.backup import back_up
-from robyn_server.storage.checkpoint_interfaces import Checkpoints
-from robyn_server.storage.checkpoints import open_checkpoints
+from robyn_server.storage.checkpoints.interfaces import Checkpoints
+from robyn_server.storage.checkpoints.sqlite import open_checkpoints
 from robyn_server.storage.crons import CronTable
 from robyn_server.storage.db import Transition
-from robyn_server.storage.document_embedding import DocumentEmbedding
-from robyn_server.storage.encryption import NO_ENCRYPTION, Encryption
+from robyn_server.storage.encryption.key_check import check_key
+from robyn_server.storage.encryption.opening import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import SealingContexts
-from robyn_server.storage.key_check import check_key
 from robyn_server.storage.migrations import APP_FILE, migrate
 from robyn_server.storage.persistence import (
     Persistence,
@@ -32,7 +31,8 @@ from robyn_server.storage.persistence import (
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import DOCUMENTS_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.store.documents import DocumentEmbedding
+from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, SqlStore, StoreOptions, open_store
 from robyn_server.storage.thread_locks import ThreadLocks
 from robyn_server.storage.threads import ThreadTable
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from robyn_server.errors import Unavailable
-from robyn_server.storage.cipher import CLEAR, Cipher
 from robyn_server.storage.db import Row, Start
 from robyn_server.storage.dialect import Dialect, SqliteDialect
+from robyn_server.storage.encryption.cipher import CLEAR, Cipher
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import (
 
 from robyn_server.auth.secrets import is_secret_name
 from robyn_server.errors import Unavailable
-from robyn_server.storage.checkpoint_encoding import DELTA_MARK
+from robyn_server.storage.checkpoints.encoding import DELTA_MARK
 from robyn_server.worker.write_gate import WriteGate
 
 ADDRESS = ("thread_id", "checkpoint_ns", "checkpoint_id")

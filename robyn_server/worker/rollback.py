@@ -4,7 +4,7 @@ import logging
 
 from robyn_server.errors import NotSupported
 from robyn_server.resources.run import Run
-from robyn_server.storage.checkpoint_interfaces import Checkpoints
+from robyn_server.storage.checkpoints.interfaces import Checkpoints
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from robyn_server.storage.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
+from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
 
 
 @pytest.fixture(params=["clear", "sealed"])

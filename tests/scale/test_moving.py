@@ -18,11 +18,11 @@ from redis import Redis
 from robyn_server.settings import Settings
 from robyn_server.storage import postgres as on_postgres
 from robyn_server.storage import sqlite as on_sqlite
-from robyn_server.storage.cipher import CLEAR
+from robyn_server.storage.encryption.cipher import CLEAR
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.moving import move
 from robyn_server.storage.persistence import Persistence
-from robyn_server.storage.store import StoreOptions
+from robyn_server.storage.store.sql_store import StoreOptions
 from tests.postgres_server import PostgresServer
 from tests.process.test_encryption import KEY, OTHER_KEY, SECRET, fill, post, read_back, thread
 from tests.redis_server import RedisServer

@@ -11,9 +11,9 @@ from langgraph.checkpoint.conformance.initializer import RegisteredCheckpointer
 
 from robyn_server.settings import Settings
 from robyn_server.storage import postgres as on_postgres
-from robyn_server.storage.checkpoints import open_checkpoints
-from robyn_server.storage.cipher import Cipher
-from robyn_server.storage.encryption import Encryption
+from robyn_server.storage.checkpoints.sqlite import open_checkpoints
+from robyn_server.storage.encryption.cipher import Cipher
+from robyn_server.storage.encryption.opening import Encryption
 from tests.postgres_server import PostgresServer
 
 

@@ -14,10 +14,10 @@ from langgraph.checkpoint.base.id import uuid6
 from langgraph.graph import END, START, StateGraph
 from ormsgpack import MsgpackEncodeError
 
-from robyn_server.storage.checkpoint_serializer import SerdeOptions
-from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
-from robyn_server.storage.cipher import Cipher
+from robyn_server.storage.checkpoints.serializer import SerdeOptions
+from robyn_server.storage.checkpoints.sqlite import SqliteCheckpoints, open_checkpoints
 from robyn_server.storage.db import Transition
+from robyn_server.storage.encryption.cipher import Cipher
 
 Versions = dict[str, Any]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from robyn_server.events.hub import EventHub, ServerFacts
-from robyn_server.events.hub_link import HubLink
-from robyn_server.events.hub_log import JoinedEventLog
+from robyn_server.events.hub.hub import EventHub, ServerFacts
+from robyn_server.events.hub.link import HubLink
+from robyn_server.events.hub.log import JoinedEventLog
 from robyn_server.events.interfaces import EventLog
 from robyn_server.events.log import InProcessEventLog
 from robyn_server.events.notifier import InProcessNotifier
-from robyn_server.events.redis_entries import connect
-from robyn_server.events.redis_log import RedisEventLog
-from robyn_server.storage.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
-from robyn_server.storage.event_sealing import EventSealing
+from robyn_server.events.redis.entries import connect
+from robyn_server.events.redis.log import RedisEventLog
+from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, Cipher, DerivedKeys
+from robyn_server.storage.encryption.events import EventSealing
 from robyn_server.storage.event_spill import open_spill
 from tests.redis_server import RedisServer
 

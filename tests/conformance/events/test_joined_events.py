@@ -8,11 +8,11 @@ from contextvars import ContextVar
 import pytest
 
 from robyn_server.errors import StartupError, Unavailable
-from robyn_server.events.hub_address import SOCKET_FILE
-from robyn_server.events.hub_link import HubLink
-from robyn_server.events.hub_log import JoinedEventLog
-from robyn_server.events.hub_messages import Decoder, encoded
-from robyn_server.events.hub_notifier import JoinedNotifier
+from robyn_server.events.hub.address import SOCKET_FILE
+from robyn_server.events.hub.link import HubLink
+from robyn_server.events.hub.log import JoinedEventLog
+from robyn_server.events.hub.messages import Decoder, encoded
+from robyn_server.events.hub.notifier import JoinedNotifier
 from robyn_server.events.interfaces import EventLog
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
 from tests.conformance.events.conftest import Installation

@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from robyn_server.events.interfaces import LogGap
-from robyn_server.events.redis_entries import connect
-from robyn_server.events.redis_log import RedisEventLog
-from robyn_server.events.redis_notifier import RedisNotifier
+from robyn_server.events.redis.entries import connect
+from robyn_server.events.redis.log import RedisEventLog
+from robyn_server.events.redis.notifier import RedisNotifier
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
 from tests.redis_server import RedisServer
 

@@ -11,8 +11,8 @@ import pytest
 from robyn_server.settings import Settings
 from robyn_server.storage import postgres as on_postgres
 from robyn_server.storage import sqlite as on_sqlite
-from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
-from robyn_server.storage.encryption import Encryption
+from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, DerivedKeys
+from robyn_server.storage.encryption.opening import Encryption
 from robyn_server.storage.interfaces import Storage
 from tests.conformance.storage.queue_scenes import Queue
 from tests.postgres_server import PostgresServer, with_pgvector

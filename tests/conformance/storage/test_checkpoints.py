@@ -15,7 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Durability, interrupt
 from pydantic import BaseModel
 
-from robyn_server.storage.checkpoint_interfaces import Checkpoints
+from robyn_server.storage.checkpoints.interfaces import Checkpoints
 from robyn_server.storage.db import Transition
 from robyn_server.storage.interfaces import Storage
 

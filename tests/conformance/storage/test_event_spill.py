@@ -7,7 +7,7 @@ import pytest
 
 from robyn_server.errors import Unavailable
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
-from robyn_server.storage.cipher import Cipher
+from robyn_server.storage.encryption.cipher import Cipher
 from robyn_server.storage.event_spill import EVENTS_FILE, FLUSH_ENTRIES, SqliteSpill, open_spill
 
 

@@ -11,16 +11,16 @@ import pytest
 from robyn_server.errors import InvalidRequest, StartupError, Unavailable
 from robyn_server.resources.assistant import NewAssistant
 from robyn_server.settings import Settings
-from robyn_server.storage.cipher import AesGcm, DerivedKeys
 from robyn_server.storage.db import Transition
-from robyn_server.storage.encryption import Encryption
+from robyn_server.storage.encryption.cipher import AesGcm, DerivedKeys
+from robyn_server.storage.encryption.opening import Encryption
 from robyn_server.storage.migrations import STEPS
 from robyn_server.storage.migrations.postgres import COUNTED, migrate
 from robyn_server.storage.opening import describe
 from robyn_server.storage.opening import open_storage as open_any_storage
 from robyn_server.storage.postgres import PostgresStorage, open_storage
 from robyn_server.storage.run_queue import claim_statement
-from robyn_server.storage.store import STEPS as STORE_STEPS
+from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
 from tests.conformance.storage.queue_scenes import Queue
 from tests.postgres_server import PostgresServer
 

@@ -8,10 +8,10 @@ import pytest
 from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp, TTLConfig
 
 from robyn_server.errors import StartupError, Unavailable
-from robyn_server.storage.cipher import Cipher
+from robyn_server.storage.encryption.cipher import Cipher
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.sqlite_db import connect
-from robyn_server.storage.store import STORE_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.store.sql_store import STORE_FILE, SqlStore, StoreOptions, open_store
 from tests.waiting import until
 
 Open = Callable[..., Awaitable[SqlStore]]

@@ -8,18 +8,25 @@ from typing import Any
 import pytest
 from langgraph.store.base import SearchItem
 
-from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import SqliteDialect
 from robyn_server.storage.dialect_postgres import PostgresDialect
+from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.migrations.postgres import migrate
 from robyn_server.storage.migrations.vectors import open_vectors
 from robyn_server.storage.postgres_db import PostgresDb, open_pool
 from robyn_server.storage.sqlite_db import SqliteDb
-from robyn_server.storage.store import STEPS, STORE_FILE, SqlStore, StoreOptions, open_store, store_on
-from robyn_server.storage.store_reembedding import AT_ONCE
-from robyn_server.storage.store_rows import tables
+from robyn_server.storage.store.reembedding import AT_ONCE
+from robyn_server.storage.store.rows import tables
+from robyn_server.storage.store.sql_store import (
+    STEPS,
+    STORE_FILE,
+    SqlStore,
+    StoreOptions,
+    open_store,
+    store_on,
+)
 from tests.postgres_server import PostgresServer
 
 DIMS = 16

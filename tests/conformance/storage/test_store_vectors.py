@@ -15,13 +15,13 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import PutOp, SearchItem
 
 from robyn_server.settings import Settings
-from robyn_server.storage.cipher import CLEAR, AesGcm, DerivedKeys
-from robyn_server.storage.encryption import Encryption
+from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, DerivedKeys
+from robyn_server.storage.encryption.opening import Encryption
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.opening import open_storage
 from robyn_server.storage.persistence import Persistence
 from robyn_server.storage.postgres_db import PostgresDb
-from robyn_server.storage.store import SqlStore, StoreOptions, store_on
+from robyn_server.storage.store.sql_store import SqlStore, StoreOptions, store_on
 from tests.postgres_server import PostgresServer
 
 WORDS = 64

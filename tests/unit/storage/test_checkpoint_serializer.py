@@ -7,7 +7,7 @@ import json
 import pytest
 
 from robyn_server.errors import StartupError
-from robyn_server.storage.checkpoint_serializer import SerdeOptions, checkpoint_serializer
+from robyn_server.storage.checkpoints.serializer import SerdeOptions, checkpoint_serializer
 
 
 @dataclasses.dataclass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from robyn_server.storage.cipher import CLEAR, AesGcm, CannotOpen, DerivedKeys, is_sealed
+from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, CannotOpen, DerivedKeys, is_sealed
 
 KEY = b"0123456789abcdef"
 

@@ -20,7 +20,7 @@ from langchain_core.messages import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel
 
-from robyn_server.storage.message_serializer import MessageSerializer
+from robyn_server.storage.checkpoints.messages import MessageSerializer
 
 USUAL = JsonPlusSerializer(pickle_fallback=True)
 OURS = MessageSerializer(pickle_fallback=True)

@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import interrupt
 
-from robyn_server.storage.checkpoints import SqliteCheckpoints, open_checkpoints
+from robyn_server.storage.checkpoints.sqlite import SqliteCheckpoints, open_checkpoints
 from robyn_server.worker.guarded_saver import GuardedSaver
 from robyn_server.worker.write_gate import WriteGate
 

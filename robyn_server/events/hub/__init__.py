@@ -1,0 +1,1 @@
+"""Between a server on SQLite and the worker processes beside it: events and hints through a socket."""

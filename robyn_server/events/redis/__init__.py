@@ -1,0 +1,1 @@
+"""Events, hints and counters of many servers, in Redis."""

@@ -1,0 +1,1 @@
+"""LangGraph's checkpoints: savers, and the upkeep that savers lack."""
