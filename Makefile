@@ -8,7 +8,7 @@ DATA_DIR ?= .data
 CONFIG ?= langgraph.json
 ARGS ?=
 ROUNDS ?= 10
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 UV ?= uv
 
 PY := .venv/bin/python

@@ -77,8 +77,13 @@ async def test_a_killed_stateless_run_starts_over(server_factory: Factory) -> No
         assert [frame.data["attempt"] for frame in reader.of("metadata")] == [1, 2]
         assert reader.frames[-1].data["log"] == [f"step{number}" for number in range(4)]
         assert {"step0", "step1"} <= repeated(notes(journal), run["run_id"])
-        assert (await client.get(f"/threads/{run['thread_id']}")).status_code == 404
+        await eventually(lambda: is_gone(client, run["thread_id"]), "its thread stays")
     server.stop()
+
+
+async def is_gone(client: httpx.AsyncClient, thread_id: str) -> bool:
+    """Whether a thread is no longer there."""
+    return (await client.get(f"/threads/{thread_id}")).status_code == 404
 
 
 def ended(reader: StreamReader) -> bool:

@@ -18,7 +18,8 @@ from tests.server_process import ServerProcess
 from tests.stream_reader import StreamReader
 from tests.waiting import eventually
 
-PATIENT = {"BG_JOB_MAX_RETRIES": "50"}
+PATIENT = {"BG_JOB_MAX_RETRIES": "50", "RUN_LEASE_SECONDS": "6"}
+"""A worker of a slow machine that misses some heartbeats shall not lose its runs here: only kills count."""
 THREADS = 12
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
