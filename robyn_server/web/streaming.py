@@ -53,8 +53,9 @@ class OpenStream:
     """One stream, from the handler's answer until its body is dropped by Robyn."""
 
     __slots__ = (
-        "_body", "_chunks", "_data_handed", "_handed_at", "_hub", "_marked", "_next_probe", "_on_closed", "_probe_step",
-        "_pump", "_request_id", "_room", "_unsent", "_unsent_bytes", "answer", "ended", "left_open",
+        "_body", "_chunks", "_data_handed", "_handed_at", "_has_news", "_hub", "_marked", "_news_handed", "_next_probe",
+        "_on_closed", "_probe_step", "_pump", "_request_id", "_room", "_unsent", "_unsent_bytes", "answer", "ended",
+        "left_open",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +72,8 @@ class OpenStream:
         self._unsent_bytes = 0
         self._marked = False
         self._data_handed = False
+        self._has_news = False
+        self._news_handed = False
         self._handed_at = 0.0
         self._room: asyncio.Future[None] | None = None
         self._probe_step = 0
@@ -90,6 +93,7 @@ class OpenStream:
         source = self.answer.chunks
         try:
             async for chunk in source:
+                self._has_news = True
                 self._push(chunk)
                 if self._unsent_bytes > MOST_UNSENT:
                     self._room = self._hub.loop.create_future()
@@ -128,7 +132,7 @@ class OpenStream:
         self._mark()
 
     def _end(self) -> None:
-        self.ended = True
+        self.ended = self._has_news = True
         self._mark()
 
     def _mark(self) -> None:
@@ -141,8 +145,10 @@ class OpenStream:
         return self._data_handed and not self._chunks.empty()
 
     def is_starved(self, now: float) -> bool:
-        """Whether data probably waits for a thread."""
-        return self.is_blocked() and STARVED_AFTER < now - self._handed_at < STARVED_UNTIL
+        """Whether news probably wait for a thread. Heartbeats do not count: each of them moves the line on by one."""
+        return (
+            self._news_handed and self.is_blocked() and STARVED_AFTER < now - self._handed_at < STARVED_UNTIL
+        )
 
     def is_slow(self, now: float) -> bool:
         """Whether data has waited for some time."""
@@ -156,11 +162,12 @@ class OpenStream:
             self._chunks.put(unsent[0] if len(unsent) == 1 else b"".join(unsent))
             self._unsent = []
             self._unsent_bytes = 0
-            self._data_handed = True
-            self._handed_at = now
             self._release_pump()
         if self.ended:
             self._chunks.put(None)
+        self._data_handed = True
+        self._news_handed, self._has_news = self._has_news, False
+        self._handed_at = now
         return bool(unsent)
 
     def release_thread(self) -> None:
