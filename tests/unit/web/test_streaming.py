@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from robyn_server.web.open_stream import GAP, STARVED_AFTER, OpenStream
 from robyn_server.web.routing import EventStream
-from robyn_server.web.streaming import GAP, STARVED_AFTER, OpenStream, StreamHub
+from robyn_server.web.streaming import StreamHub
 
 HEARTBEAT = 5.0
 
