@@ -53,7 +53,9 @@ async def test_a_stopped_server_hands_its_runs_back(server_factory: Callable[...
 
 async def replayed(client: httpx.AsyncClient, one: Followed) -> list[tuple[int, ...]]:
     """The ids of all that a run has said, from the start."""
-    return [tuple(map(int, str(place).split("-"))) for _, _, place in await told(client, str(one.reader.location))]
+    return [
+        tuple(map(int, str(place).split("-"))) for _, _, place in await told(client, str(one.reader.location))
+    ]
 
 
 def stop_in_order(server: ServerProcess) -> None:
