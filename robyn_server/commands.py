@@ -20,7 +20,6 @@ from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.events.hub.link import HubLink
-from robyn_server.graphs.check import check as check_graphs
 from robyn_server.graphs.config_file import read_config_file
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
@@ -163,6 +162,9 @@ def prepare(settings: Settings) -> runtime.Prepared:
 
 def check(overrides: Overrides) -> int:
     """Print what loads and what does not; 1 when something that is needed does not."""
+    # Reads the dependencies' files, which no server does.
+    from robyn_server.graphs.check import check as check_graphs  # noqa: PLC0415
+
     report = check_graphs(configured(overrides).config_path, os.environ)
     for line in report.lines:
         say(line)
