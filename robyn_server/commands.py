@@ -53,7 +53,7 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
             "SECRET_KEY is not set: other servers on this database cannot open what this one seals, the secrets of"
             " runs and stream tickets. Set the same for all."
         )
-    listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
+    listening.refuse_busy_port(settings.host, settings.port)
     # Held until this process ends, by whatever end.
     held = hold_data_dir(settings.data_dir, for_workers=settings.no_worker)
     if held.workers_alive:
@@ -110,7 +110,7 @@ async def work(
         try:
             await running.start()
             if prepared.settings.worker_port is not None:
-                await listener.start(listening.resolve(host), prepared.settings.worker_port)
+                await listener.start(host, prepared.settings.worker_port)
             garbage.collect_what_is_new()
             ready()
             logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
