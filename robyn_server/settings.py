@@ -261,7 +261,7 @@ def check_together(settings: Settings, sources: Sources) -> None:
             " listen on 127.0.0.1, or say --allow-unauthenticated."
         )
     if settings.no_worker:
-        check_shared(settings, "--no-worker")
+        check_shared(settings, "--worker-processes" if settings.worker_processes else "--no-worker")
     if settings.heartbeat * 2 > settings.lease:
         raise StartupError(
             "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS: change one of them."
