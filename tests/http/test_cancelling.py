@@ -8,7 +8,6 @@ import httpx
 import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError
-from langgraph_sdk.schema import StreamPart
 
 from tests.http.test_multitask import busy
 from tests.http.test_runs import SLOW, STEPS, thread_of
@@ -124,9 +123,9 @@ async def test_a_run_that_has_ended(client: LangGraphClient, graph: str) -> None
 async def test_who_waits_reads_the_last_values(client: LangGraphClient) -> None:
     thread_id, run_id = await busy(client, SLOW)
     waiting = asyncio.create_task(client.runs.join(thread_id, run_id))
-    seen: list[StreamPart] = []
+    seen: list[Any] = []
     streaming = asyncio.create_task(follow(client, thread_id, run_id, seen))
-    await eventually(lambda: seen, "the stream says nothing")
+    await eventually(lambda: seen, "nobody follows the run")
     assert not waiting.done()
     await client.runs.cancel(thread_id, run_id, wait=True)
     log = (await client.threads.get_state(thread_id))["values"]["log"]
@@ -138,8 +137,7 @@ async def test_who_waits_reads_the_last_values(client: LangGraphClient) -> None:
     assert joined["log"][: len(STEPS)] == STEPS and len(joined["log"]) <= len(log)
 
 
-async def follow(client: LangGraphClient, thread_id: str, run_id: str, seen: list[StreamPart]) -> None:
-    """Join a run's stream to its end."""
+async def follow(client: LangGraphClient, thread_id: str, run_id: str, seen: list[Any]) -> None:
     async for part in client.runs.join_stream(thread_id, run_id):
         seen.append(part)
 
