@@ -191,7 +191,8 @@ class Runs(RunCreation):
         if await self._cancel_one(run, "rollback", "the run was deleted"):
             return
         await self._parts.storage.checkpoints.delete_run(thread_id, run_id)
-        await self._parts.storage.runs.delete(run_id)
+        if not await self._parts.storage.runs.delete(run_id):
+            raise NotFound("Run not found")
 
 
 async def _client_left(parts: Parts, thread_id: str, run_id: str) -> None:

@@ -95,9 +95,10 @@ class Threads:
     async def delete(self, thread_id: str) -> None:
         """Stop its runs, then delete it with its checkpoints, events, runs and crons. Raises `NotFound`."""
         visible = await self._access.check("threads", "delete", {"thread_id": thread_id})
-        if await self._rows.get(thread_id, visible) is None:
+        there = await self._rows.get(thread_id, visible) is not None
+        # Of several that delete it at the same moment, all but one come too late.
+        if not (there and await self._delete(thread_id)):
             raise NotFound(f"Thread with ID {thread_id} not found")
-        await self._delete(thread_id)
 
     async def delete_matching(self, metadata: JsonObject) -> None:
         """Delete every thread whose metadata holds this and that the caller may delete."""
@@ -199,14 +200,14 @@ class Threads:
         return replace(query, metadata=asked["metadata"] or {}, ids=tuple(ids), visible=visible)
 
     async def _delete(self, thread_id: str) -> bool:
-        """Whether it is gone; False leaves it to the thread sweeper."""
+        """Whether it was there. One whose runs are slow to stop is hidden and left to the thread sweeper."""
         async with self._locks.of(thread_id):
             if not await self._stop(thread_id):
-                return False
+                return True
             await self._storage.checkpoints.delete_thread(thread_id)
-            await self._rows.delete(thread_id)
+            was_there = await self._rows.delete(thread_id)
             await self._log.forget_thread(thread_id)
-        return True
+        return was_there
 
     async def _stop(self, thread_id: str) -> bool:
         active = await self._storage.runs.active(thread_id)
