@@ -19,7 +19,7 @@ from robyn_server.errors import Unavailable
 from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
 from robyn_server.storage.encryption.cipher import CLEAR, Cipher, is_sealed
 from robyn_server.storage.encryption.key_check import check_key
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.sqlite_connection import connect
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from robyn_server.errors import StartupError
 from robyn_server.storage.encryption.cipher import CannotOpen, Cipher
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.sqlite_connection import connect
 
 CANARY = b"The data of this file is sealed with this key."
 

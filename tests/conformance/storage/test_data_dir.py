@@ -14,7 +14,7 @@ from robyn_server.storage.encryption.data_keys_sqlite import KEYS_FILE
 from robyn_server.storage.encryption.data_keys_sqlite import STEPS as KEYS_STEPS
 from robyn_server.storage.migrations import APP_FILE, STEPS, Step, bring_up_to_date, migrate, upgrade
 from robyn_server.storage.opening import refuse_steps
-from robyn_server.storage.sqlite_db import connect, run_transition
+from robyn_server.storage.sqlite_connection import connect, run_transition
 
 HOLDER = """
 import sys

@@ -17,7 +17,7 @@ from robyn_server.storage.dialect import Dialect, SqliteDialect
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.meta_index import entries
 from robyn_server.storage.migrations import APP_FILE, migrate, step_002_list_members
-from robyn_server.storage.sqlite_db import connect, run_transition
+from robyn_server.storage.sqlite_connection import connect, run_transition
 from robyn_server.storage.threads import ORDERS, ThreadTable
 
 T = TypeVar("T")
