@@ -28,7 +28,7 @@ from robyn_server.storage.encryption.key_check import CANARY, check_key, known_c
 from robyn_server.storage.migrations import APP_FILE, bring_up_to_date
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, LOCK, LOOK_AGAIN_SECONDS, migrate
 from robyn_server.storage.moving_rows import Column, Rows, rows_of
-from robyn_server.storage.postgres_db import conninfo, place_of
+from robyn_server.storage.postgres_connection import conninfo, place_of
 from robyn_server.storage.sqlite_connection import connect
 from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
 

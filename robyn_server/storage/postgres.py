@@ -29,7 +29,8 @@ from robyn_server.storage.persistence import (
     sweep_store,
 )
 from robyn_server.storage.postgres_clock import PostgresClock
-from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
+from robyn_server.storage.postgres_connection import open_pool, place_of
+from robyn_server.storage.postgres_db import PostgresDb
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.store.documents import DocumentEmbedding

@@ -37,7 +37,8 @@ from robyn_server.storage.checkpoints.encoding import (
 from robyn_server.storage.checkpoints.ids import stay_above
 from robyn_server.storage.checkpoints.interfaces import Upkeep
 from robyn_server.storage.checkpoints.rows import Place
-from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
+from robyn_server.storage.postgres_connection import Pool, trouble_as_domain_error
+from robyn_server.storage.postgres_db import PostgresDb
 
 
 class PostgresSaver(AsyncPostgresSaver):

@@ -5,7 +5,7 @@ import psycopg
 from robyn_server.errors import StartupError
 from robyn_server.storage.encryption.cipher import Cipher
 from robyn_server.storage.encryption.key_check import CANARY, refuse_another
-from robyn_server.storage.postgres_db import conninfo, place_of
+from robyn_server.storage.postgres_connection import conninfo, place_of
 
 
 def check_key(uri: str, cipher: Cipher) -> None:
