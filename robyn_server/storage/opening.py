@@ -15,8 +15,8 @@ from robyn_server.storage.encryption.data_keys_sqlite import STEPS as KEYS_STEPS
 from robyn_server.storage.encryption.opening import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.persistence import Persistence
+from robyn_server.storage.store.schema import STEPS as STORE_STEPS
 from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
-from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from robyn_server.storage.encryption.data_keys_postgres import TABLES as KEY_TAB
 from robyn_server.storage.migrations import STEPS, Step, upgrade
 from robyn_server.storage.postgres_connection import Connection, connect, place_of
 from robyn_server.storage.postgres_db import WRITE, begin_in, transact
-from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
+from robyn_server.storage.store.schema import STEPS as STORE_STEPS
 
 OLDEST = 14
 LOCK = 7_263_548_101

@@ -19,7 +19,7 @@ from robyn_server.storage.postgres_connection import open_pool
 from robyn_server.storage.postgres_db import PostgresDb
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store.reembedding import AT_ONCE
-from robyn_server.storage.store.rows import tables
+from robyn_server.storage.store.schema import tables
 from robyn_server.storage.store.sql_store import (
     STEPS,
     STORE_FILE,
