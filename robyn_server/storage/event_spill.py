@@ -236,8 +236,7 @@ class SqliteSpill:
             self._writing.executemany(INSERT, entries)
             self._writing.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._writing.in_transaction:
-                self._writing.execute("ROLLBACK")
+            self._roll_back()
             return error
         return None
 
@@ -245,7 +244,13 @@ class SqliteSpill:
         try:
             call.answer(call.work(self._writing), None)
         except sqlite3.Error as error:
+            # Else what comes next would be part of it, and be lost with it.
+            self._roll_back()
             call.answer(None, Unavailable(f"The event spill cannot be used: {error}."))
+
+    def _roll_back(self) -> None:
+        if self._writing.in_transaction:
+            self._writing.execute("ROLLBACK")
 
 
 def open_spill(data_dir: Path, cipher: Cipher = CLEAR) -> SqliteSpill:
