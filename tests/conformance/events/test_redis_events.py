@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from robyn_server.events.interfaces import LogGap
-from robyn_server.events.redis.entries import connect
+from robyn_server.events.redis.entries import connect, key_of
 from robyn_server.events.redis.log import RedisEventLog
 from robyn_server.events.redis.notifier import RedisNotifier
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
@@ -85,6 +85,23 @@ async def test_entries_are_let_go_after_the_end_of_the_run(on_redis: RedisEventL
     on_redis.end(T, R, 1, True)
     await on_redis.kept()
     assert 0 < await redis.ttl(key) <= 60
+
+
+async def test_kept_and_tail_also_wait_for_what_stands_behind_a_batch_under_way(
+    on_redis: RedisEventLog, redis: Redis
+) -> None:
+    on_redis.append("other", R, 1, True, [("values", b"0")])
+    # The writer takes that up; what comes now waits for its turn, and is more than one batch.
+    await asyncio.sleep(0)
+    on_redis.append(T, R, 1, True, [("values", b"%d" % n) for n in range(1_000)])
+    place = await on_redis.tail(T)
+    assert await redis.xlen(key_of(T)) == 1_000
+    on_redis.append("other", R, 1, True, [("values", b"1")])
+    await asyncio.sleep(0)
+    on_redis.append(T, R, 1, True, [("values", b"%d" % n) for n in range(1_000)])
+    await on_redis.kept()
+    assert await redis.xlen(key_of(T)) == 2_000
+    assert await on_redis.tail(T) > place
 
 
 @pytest.fixture
