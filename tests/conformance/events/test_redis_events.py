@@ -142,3 +142,19 @@ async def test_hints_reach_other_processes(redis: Redis) -> None:
         assert await cancelled.get() == "r1"
     await here.close()
     await there.close()
+
+
+async def test_who_says_that_a_run_is_queued_is_told_of_it_once(redis: Redis) -> None:
+    notifier = RedisNotifier(redis)
+    queued, cancelled = [], asyncio.Queue[str]()
+    notifier.on_run_queued(lambda: queued.append(1))
+    notifier.on_cancel_requested(cancelled.put_nowait)
+    async with asyncio.timeout(10):
+        while (await redis.pubsub_numsub("robyn_server:cancelled"))[0][1] < 1:
+            pass
+        notifier.run_queued()
+        notifier.cancel_requested("r1")
+        # The second one has been to Redis, and comes after what was said before.
+        assert [await cancelled.get(), await cancelled.get()] == ["r1", "r1"]
+    assert queued == [1]
+    await notifier.close()
