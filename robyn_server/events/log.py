@@ -132,8 +132,9 @@ class InProcessEventLog:
         await self.tail(thread_id)
         ring = self._ring(thread_id)
         ring.readers += 1
+        batches = self._read(thread_id, ring, after, run_id, stored_only)
         try:
-            async for batch in self._read(thread_id, ring, after, run_id, stored_only):
+            async for batch in batches:
                 if run_id is None:
                     yield batch
                     continue
@@ -145,6 +146,8 @@ class InProcessEventLog:
         finally:
             ring.readers -= 1
             self._rest(thread_id, ring)
+            # Left to the garbage collector it would cost a task and a wake-up of the loop.
+            await batches.aclose()
 
     async def _read(
         self, thread_id: str, ring: Ring, cursor: EventId, run_id: str | None, stored_only: bool
