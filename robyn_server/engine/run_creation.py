@@ -77,7 +77,6 @@ class RunCreation:
             raise InvalidRequest("You must provide a thread_id when resuming.")
         await self._check_webhook(body)
         admission = await self._admit(new_id(), body)
-        self._parts.log.open_new(admission.thread_id)
         temporary = body.get("on_completion") != "keep"
         return await self._queue(admission, None, create=True, temporary=temporary, stateless=True)
 
@@ -178,7 +177,7 @@ class RunCreation:
             webhook=body.get("webhook"),
             secrets=parts.sealer.seal(orjson.dumps(secrets)) if secrets else None,
             # Before the insert: whatever the run says comes after this.
-            ev_from=str(await self._place(admission.thread_id)),
+            ev_from=str(await self._place(admission.thread_id, is_new=stateless)),
             cron_id=cron_id,
         )
         for_thread = ThreadForRun(
@@ -209,8 +208,10 @@ class RunCreation:
             self._parts.settings.secret_config_keys,
         )
 
-    async def _place(self, thread_id: str) -> EventId:
+    async def _place(self, thread_id: str, *, is_new: bool) -> EventId:
         """Where the run's entries begin. Without a log there is still a run; its readers then look further back."""
+        if is_new:
+            return self._parts.log.open_new(thread_id)
         try:
             return await self._parts.log.tail(thread_id)
         except Unavailable:
