@@ -11,9 +11,9 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import AdmittedConfig, admitted
+from robyn_server.engine.run_ending import close_run
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
-from robyn_server.events.interfaces import EventLog
 from robyn_server.resources.assistant import Assistant
 from robyn_server.resources.cron import Cron
 from robyn_server.resources.event import START, EventId
@@ -21,7 +21,7 @@ from robyn_server.resources.ids import canonical_id, new_id
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.resources.reserved import own_metadata
-from robyn_server.resources.run import EndedRun, NewRun, Queued, Run, ThreadForRun
+from robyn_server.resources.run import NewRun, Queued, Run, ThreadForRun
 from robyn_server.resources.run_lifecycle import MultitaskStrategy
 from robyn_server.resources.thread import Thread
 from robyn_server.resources.types import Json, JsonObject
@@ -225,11 +225,6 @@ class RunCreation:
         for run_id in queued.cancelling:
             self._parts.notifier.cancel_requested(run_id)
         self._parts.hooks.created(queued.run)
-
-
-def close_run(log: EventLog, ended: EndedRun) -> None:
-    """Tell the log of a run that ended without a worker: no attempt can come after this."""
-    log.end(ended.thread_id, ended.run_id, attempt=1 << 30, resumable=False)
 
 
 def _thread_metadata(thread: Thread | None, assistant: Assistant) -> JsonObject:
