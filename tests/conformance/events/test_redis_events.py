@@ -104,6 +104,14 @@ async def test_kept_and_tail_also_wait_for_what_stands_behind_a_batch_under_way(
     assert await on_redis.tail(T) > place
 
 
+async def test_many_readers_who_come_at_once_wait_for_their_turn(on_redis: RedisEventLog) -> None:
+    readers = [asyncio.create_task(collect(on_redis.follow(f"t{n}", START, R))) for n in range(300)]
+    assert await asyncio.gather(*(on_redis.tail(f"t{n}") for n in range(300))) == [START] * 300
+    for n in range(300):
+        on_redis.end(f"t{n}", R, 1, False)
+    assert [len(entries) for entries in await asyncio.gather(*readers)] == [1] * 300
+
+
 @pytest.fixture
 def own_server() -> Iterator[RedisServer]:
     """A server that the test may stop."""
