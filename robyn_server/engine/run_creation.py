@@ -73,19 +73,22 @@ class RunCreation:
 
     async def create_stateless(self, body: JsonObject) -> Run:
         """Queue a run on a thread of its own, which goes with it unless `on_completion` is `keep`."""
-        if (body.get("command") or {}).get("resume"):
-            raise InvalidRequest("You must provide a thread_id when resuming.")
-        await self._check_webhook(body)
-        admission = await self._admit(new_id(), body)
-        temporary = body.get("on_completion") != "keep"
-        return await self._queue(admission, None, create=True, temporary=temporary, stateless=True)
+        return await self._queue_stateless(await self._admit_stateless(body))
 
     async def create_batch(self, bodies: list[JsonObject]) -> list[Run]:
         """Queue many stateless runs; a bad one fails all before any is queued."""
-        for body in bodies:
-            await self._resolve(body)
-            await self._check_webhook(body)
-        return [await self.create_stateless(body) for body in bodies]
+        admissions = [await self._admit_stateless(body) for body in bodies]
+        return [await self._queue_stateless(admission) for admission in admissions]
+
+    async def _admit_stateless(self, body: JsonObject) -> Admission:
+        if (body.get("command") or {}).get("resume"):
+            raise InvalidRequest("You must provide a thread_id when resuming.")
+        await self._check_webhook(body)
+        return await self._admit(new_id(), body)
+
+    async def _queue_stateless(self, admission: Admission) -> Run:
+        temporary = admission.body.get("on_completion") != "keep"
+        return await self._queue(admission, None, create=True, temporary=temporary, stateless=True)
 
     async def fire_cron(self, cron: Cron, run_id: str) -> Run:
         """Queue the run of one firing; its id is made from the cron and the time, so a repeated firing is one run."""
@@ -112,13 +115,10 @@ class RunCreation:
         if body.get("webhook") is not None:
             await self._parts.webhook_policy.check(body["webhook"])
 
-    async def _resolve(self, body: JsonObject) -> Assistant:
-        return await Assistants(self._parts, self._access).resolve(body["assistant_id"])
-
     async def _admit(
         self, thread_id: str, body: JsonObject, run_id: str | None = None, sealed: bytes | None = None
     ) -> Admission:
-        assistant = await self._resolve(body)
+        assistant = await Assistants(self._parts, self._access).resolve(body["assistant_id"])
         if body.get("checkpoint_id") is not None and canonical_id(body["checkpoint_id"]) is None:
             raise Unprocessable("Invalid checkpoint ID")
         body, secrets = take_secrets(body, self._parts.settings.secret_config_keys)
