@@ -53,7 +53,7 @@ def run_server(
     cors = cors or CorsPolicy(allow_origins=settings.cors_origins)
     parts = loop.run_until_complete(_assemble(settings, application, table, cors))
     parts.mount_refusals(table)
-    everything = blocking_threads.show_few_cpus()
+    everything = blocking_threads.show_one_cpu()
 
     async def go_up() -> None:
         parts.shutdown.install()
