@@ -133,8 +133,7 @@ class Route:
     """One method on one path, e.g. `Route("POST", "/threads/{thread_id}/runs", create_run, body="RunCreateStateful")`.
 
     `body` names the JSON schema (of the surface's `SCHEMAS`) that the body must satisfy; the web room validates before
-    the handler runs. `public`: reachable without a caller. `optional_body`: an empty body is read as `{}`... only where
-    the reference does so.
+    the handler runs. `public`: reachable without a caller.
     """
 
     method: str

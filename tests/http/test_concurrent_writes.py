@@ -253,6 +253,7 @@ async def test_crons_are_made_while_their_thread_is_deleted(crowd: Crowd) -> Non
         crowd.all("DELETE", f"/threads/{thread_id}"),
     )
     assert set(statuses(made)) <= {200, 404}
+    assert await crowd.one("POST", "/runs/crons/search", {"thread_id": thread_id, "limit": 1000}) == []
 
 
 async def test_a_run_is_deleted_once(crowd: Crowd) -> None:

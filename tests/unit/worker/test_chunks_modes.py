@@ -142,7 +142,8 @@ async def test_events_carry_the_other_modes_and_swallow_the_root_stream() -> Non
     events = [data for name, data in frames if name == "events"]
     assert events[0]["event"] == "on_chain_start"
     assert events[0]["run_id"] == str(uuid.UUID(int=7))
-    assert all(event["parent_ids"] for event in events if event["event"] == "on_chain_stream")
+    streamed = [event["parent_ids"] for event in events if event["event"] == "on_chain_stream"]
+    assert streamed and all(streamed)
     assert [data for name, data in frames if name == "custom"] == ["hello"]
     assert [data for name, data in frames if name == "values"] == [{"log": []}, {"log": ["written"]}]
     assert mapper.last_values == b'{"log":["written"]}'
