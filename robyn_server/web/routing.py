@@ -13,6 +13,7 @@ import orjson
 from robyn_server.errors import Unprocessable
 from robyn_server.resources.caller import ANONYMOUS, Caller
 from robyn_server.resources.types import Json
+from robyn_server.wire.sse import HEARTBEAT
 
 if TYPE_CHECKING:
     from robyn_server.engine import Engine
@@ -108,7 +109,7 @@ class EventStream:
     chunks: AsyncIterator[bytes]
     headers: Headers = field(default_factory=dict)
     content_type: str = "text/event-stream; charset=utf-8"
-    heartbeat: bytes | None = b": heartbeat\r\n\r\n"
+    heartbeat: bytes | None = HEARTBEAT
     farewell: bytes | None = b": server is shutting down\r\n\r\n"
     on_disconnect: Callable[[], Awaitable[Any]] | None = None
     status: int = 200
