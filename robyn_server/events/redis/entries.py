@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from robyn_server.resources.event import EventId, RunEvent
 
 PREFIX = "robyn_server:"
+_STREAMS = f"{PREFIX}events:"
 GONE = "\0gone"
 """The event of the one entry that is left of a deleted thread, for a minute."""
 LOST = "\0lost"
@@ -48,8 +49,13 @@ def listed(answer: Any) -> Entries:
 
 
 def key_of(thread_id: str) -> str:
-    """The key of a thread's stream."""
-    return f"{PREFIX}events:{thread_id}"
+    """The key of a thread's stream. The channel on which writers say that there is more in it has the same name."""
+    return f"{_STREAMS}{thread_id}"
+
+
+def thread_of(key: bytes) -> str:
+    """The thread of a stream or a channel."""
+    return key.decode().removeprefix(_STREAMS)
 
 
 def parsed(raw: bytes) -> EventId:

@@ -1,25 +1,41 @@
-"""Reads the streams of all threads that somebody follows here, on one connection, into their rings."""
+"""Reads the streams of all threads that somebody follows here into their rings.
+
+A thread is read when there is something to read: its writers say so on its channel, and it is read once when its
+channel has been subscribed to, also after a broken connection. So a quiet thread costs nothing while others speak.
+"""
 
 import asyncio
 import logging
 import math
 import time
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from robyn_server.events.redis.entries import GONE, PREFIX, Entries, entry_of, key_of
+from robyn_server.events.redis.entries import (
+    GONE,
+    SILENCE_SECONDS,
+    Entries,
+    entry_of,
+    key_of,
+    thread_of,
+)
 from robyn_server.events.ring import Ring
 from robyn_server.resources.event import EventId
-from robyn_server.resources.ids import random_id
 
 logger = logging.getLogger(__name__)
 
-BLOCK_MS = 2_000
 PAGE = 500
+MOST_AT_ONCE = 200
+"""Threads of one command: neither Redis nor the loop shall be held up for long."""
 RETRY_SECONDS = 0.25
-WAKE_SECONDS = 60
+CHECK_SECONDS = 2.0
+"""So often everything is read unasked: a writer may die between an entry and the word of it, or be of a version that
+tells nobody."""
 QUIET_SECONDS = 15.0
 """After so long without an entry, whoever waits for one is told that none has come."""
 SOON_SECONDS = 3.0
@@ -34,14 +50,18 @@ class RedisFeed:
         self._redis = redis
         self._ring_bytes = ring_bytes_per_thread
         self._rings: dict[str, Ring] = {}
-        self._wake_key = f"{PREFIX}wake:{random_id()}"
-        """A stream of our own: an entry there ends the waiting, because there are other threads to read now."""
-        self._woken = "0-0"
+        self._begun: dict[str, None] = {}
+        """Threads whose channels are to be subscribed to."""
+        self._subscribed: set[str] = set()
+        self._fresh: dict[str, None] = {}
+        """Threads that have something to be read, longest first."""
+        self._unsure: dict[str, None] = {}
+        """Threads that are read unasked, as a check."""
+        self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._waker: asyncio.Task[None] | None = None
-        self._outdated = False
-        """Whether threads have come that the reading under way leaves out."""
         self.closed = False
+        self._heard_at = -math.inf
+        self._checked_at = -math.inf
         self._troubled_at = -math.inf
         self._away = False
 
@@ -54,12 +74,10 @@ class RedisFeed:
         ring = self._rings.get(thread_id)
         if ring is None:
             ring = self._rings[thread_id] = Ring(tail)
+            self._begun[thread_id] = None
+            self._stirred.set()
             if self._task is None or self._task.done():
                 self._task = asyncio.get_running_loop().create_task(self._run(), name="event log feed")
-                return ring
-            self._outdated = True
-            if self._waker is None or self._waker.done():
-                self._waker = asyncio.get_running_loop().create_task(self._wake(), name="event log waker")
         return ring
 
     def end_unread(self, thread_id: str) -> None:
@@ -71,10 +89,9 @@ class RedisFeed:
     async def close(self) -> None:
         """End all readers."""
         self.closed = True
-        for task in (self._task, self._waker):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         for ring in self._rings.values():
             ring.closed = True
             ring.wake()
@@ -82,15 +99,72 @@ class RedisFeed:
     async def _run(self) -> None:
         while self._rings:
             try:
-                await self._read_once()
-                self._away = False
-            except (RedisError, OSError) as error:
+                await self._connected()
+            except* (RedisError, OSError) as errors:
                 self._troubled_at = time.monotonic()
                 if not self._away:
                     self._away = True
-                    logger.warning("Cannot read events from Redis: %s", error)
+                    logger.warning("Cannot read events from Redis: %s", errors.exceptions[0])
                 await asyncio.sleep(RETRY_SECONDS)
-            self._wake_quiet()
+                self._wake_quiet()
+
+    async def _connected(self) -> None:
+        """Feed all rings until none is left. When either reading or listening fails, both begin anew."""
+        self._subscribed.clear()
+        self._begun = dict.fromkeys(self._rings)
+        self._heard_at = self._checked_at = time.monotonic()
+        async with self._redis.pubsub() as channels:
+            await self._subscribe(channels)
+            async with asyncio.TaskGroup() as tasks:
+                listening = tasks.create_task(self._listen(channels), name="event log news")
+                while self._rings:
+                    await self._step(channels)
+                listening.cancel()
+
+    async def _listen(self, channels: PubSub) -> None:
+        while True:
+            message = await channels.get_message(timeout=None)
+            self._heard_at = time.monotonic()
+            # A subscription is news too: what came before it has not been told.
+            if message is not None and message["type"] in ("message", "subscribe"):
+                self._fresh[thread_of(message["channel"])] = None
+                self._stirred.set()
+
+    async def _step(self, channels: PubSub) -> None:
+        self._stirred.clear()
+        left = self._checked_at + CHECK_SECONDS - time.monotonic()
+        if left <= 0:
+            await self._check(channels)
+        elif not (self._begun or self._fresh or self._unsure):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._stirred.wait()
+        if self._begun:
+            await self._subscribe(channels)
+        # Neither keeps the other waiting, however much there is of it.
+        for names in (self._fresh, self._unsure):
+            if names:
+                await self._read(names)
+
+    async def _subscribe(self, channels: PubSub) -> None:
+        names = list(islice(self._begun, MOST_AT_ONCE))
+        for thread_id in names:
+            del self._begun[thread_id]
+        self._subscribed.update(names)
+        await channels.subscribe(*map(key_of, names))
+
+    async def _check(self, channels: PubSub) -> None:
+        """What goes by time. Raises `TimeoutError` when the channels are silent: a ping is news too."""
+        now = self._checked_at = time.monotonic()
+        if now - self._heard_at > SILENCE_SECONDS:
+            raise TimeoutError("Redis is silent")
+        await channels.ping()
+        left = self._subscribed.difference(self._rings)
+        if left:
+            self._subscribed -= left
+            await channels.unsubscribe(*map(key_of, left))
+        self._unsure = dict.fromkeys(self._rings)
+        self._wake_quiet()
 
     def _wake_quiet(self) -> None:
         """Who waits for an entry that was lost would wait for ever."""
@@ -101,16 +175,23 @@ class RedisFeed:
                 ring.heard_at = now
                 ring.wake()
 
-    async def _read_once(self) -> None:
-        places = {key_of(thread_id): str(ring.last) for thread_id, ring in self._rings.items()}
-        threads = {key_of(thread_id).encode(): thread_id for thread_id in self._rings}
-        answer = await self._redis.xread({self._wake_key: self._woken, **places}, count=PAGE, block=BLOCK_MS)  # type: ignore[dict-item]
+    async def _read(self, names: dict[str, None]) -> None:
+        """Read the first of some threads."""
+        places: dict[str, str] = {}
+        for thread_id in list(islice(names, MOST_AT_ONCE)):
+            del names[thread_id]
+            ring = self._rings.get(thread_id)
+            if ring is not None:
+                places[key_of(thread_id)] = str(ring.last)
+        if not places:
+            return
+        answer = await self._redis.xread(places, count=PAGE)  # type: ignore[arg-type]
+        self._away = False
         for key, entries in _by_key(answer):
-            thread_id = threads.get(key)
-            if thread_id is None:
-                self._woken = entries[-1][0].decode()
-            else:
-                self._take(thread_id, entries)
+            thread_id = thread_of(key)
+            if len(entries) == PAGE:
+                self._fresh[thread_id] = None
+            self._take(thread_id, entries)
 
     def _take(self, thread_id: str, entries: Entries) -> None:
         ring = self._rings.get(thread_id)
@@ -129,18 +210,6 @@ class RedisFeed:
         ring.wake()
         if ring.closed:
             del self._rings[thread_id]
-
-    async def _wake(self) -> None:
-        try:
-            while self._outdated:
-                self._outdated = False
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    pipe.xadd(self._wake_key, {"w": 1}, maxlen=1)
-                    pipe.expire(self._wake_key, WAKE_SECONDS)
-                    await pipe.execute()
-        except (RedisError, OSError) as error:
-            # The feed looks anew after BLOCK_MS at the latest.
-            logger.warning("Cannot wake the event log: %s", error)
 
 
 def _by_key(answer: Any) -> list[tuple[bytes, Entries]]:

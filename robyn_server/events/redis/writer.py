@@ -113,7 +113,7 @@ class RedisWriter:
             self._sending = self._pending[:MOST_AT_ONCE]
             del self._pending[: len(self._sending)]
             try:
-                await self._pipe(await self._unkept(self._sending) if tried else self._sending)
+                await self._pipe(await self._unkept(self._sending) if tried else self._sending, self._sending)
             except (RedisError, OSError) as error:
                 tried = True
                 self._pending[:0] = self._sending
@@ -163,12 +163,11 @@ class RedisWriter:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def _pipe(self, batch: Sequence[_Pending]) -> None:
-        if not batch:
-            return
+    async def _pipe(self, unsent: Sequence[_Pending], batch: Sequence[_Pending]) -> None:
+        """Send entries. Of the whole batch, readers are told: what was sent before may have been cut off there."""
         keep: dict[str, int] = {}
         async with self._redis.pipeline(transaction=False) as pipe:
-            for one in batch:
+            for one in unsent:
                 gone = one.event == GONE
                 pipe.xadd(
                     key_of(one.thread_id),
@@ -176,10 +175,12 @@ class RedisWriter:
                     maxlen=1 if gone else self._most_entries,
                     approximate=not gone,
                 )
+            for one in batch:
                 ended = self._keep_seconds if one.event == END_OF_RUN else LIVE_SECONDS
-                keep[one.thread_id] = GONE_SECONDS if gone else ended
+                keep[one.thread_id] = GONE_SECONDS if one.event == GONE else ended
             for thread_id, seconds in keep.items():
                 pipe.expire(key_of(thread_id), max(seconds, 1))
+                pipe.publish(key_of(thread_id), "")
             await pipe.execute()
 
     async def _unkept(self, batch: Sequence[_Pending]) -> list[_Pending]:

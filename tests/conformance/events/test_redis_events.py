@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import pytest
 from redis.asyncio import Redis
@@ -13,6 +14,7 @@ from robyn_server.events.redis.log import RedisEventLog
 from robyn_server.events.redis.notifier import RedisNotifier
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
 T, R = "thread", "run"
 
@@ -110,6 +112,96 @@ async def test_many_readers_who_come_at_once_wait_for_their_turn(on_redis: Redis
     for n in range(300):
         on_redis.end(f"t{n}", R, 1, False)
     assert [len(entries) for entries in await asyncio.gather(*readers)] == [1] * 300
+
+
+async def test_a_token_costs_the_same_however_many_quiet_threads_are_followed(
+    on_redis: RedisEventLog, elsewhere: RedisEventLog, redis: Redis
+) -> None:
+    names = [f"quiet{n}" for n in range(300)]
+    readers = {name: on_redis.follow(name, START, R) for name in [T, *names]}
+
+    async def say(thread_id: str, word: bytes) -> None:
+        elsewhere.append(thread_id, R, 1, True, [("values", word)])
+        async with asyncio.timeout(10):
+            assert [entry.data for entry in await anext(readers[thread_id])] == [word]
+
+    await asyncio.gather(*(say(name, b"hello") for name in readers))
+    before = await received(redis)
+    for number in range(200):
+        await say(T, b"%d" % number)
+    # The key of a thread, alone, is more than 20 bytes. Now and then all of them are named, as a check.
+    assert await received(redis) - before < 200 * len(names) * 20 / 4
+    for reader in readers.values():
+        await reader.aclose()
+
+
+async def received(redis: Redis) -> int:
+    """The bytes that Redis has been sent."""
+    return int((await redis.info("stats"))["total_net_input_bytes"])
+
+
+async def listened_to(redis: Redis, threads: int) -> bool:
+    """Whether so many threads are listened to."""
+    return len(await redis.pubsub_channels(key_of("*"))) == threads
+
+
+async def test_quiet_threads_are_heard_at_once(
+    on_redis: RedisEventLog, elsewhere: RedisEventLog, redis: Redis
+) -> None:
+    """One after the other: if they were only looked at now and then, each would take a second or two."""
+    names = [f"quiet{n}" for n in range(100)]
+    readers = [asyncio.create_task(collect(on_redis.follow(name, START, R))) for name in names]
+    await eventually(lambda: listened_to(redis, len(names)), "the threads are not listened to")
+    async with asyncio.timeout(20):
+        for name, reading in zip(names, readers, strict=True):
+            elsewhere.end(name, R, 1, False)
+            assert len(await reading) == 1
+
+
+async def test_threads_that_nobody_follows_are_not_listened_to(on_redis: RedisEventLog, redis: Redis) -> None:
+    async with (
+        aclosing(on_redis.follow("other", START)) as staying,
+        aclosing(on_redis.follow(T, START)) as leaving,
+    ):
+        waiting = [asyncio.ensure_future(anext(reading)) for reading in (staying, leaving)]
+        await eventually(lambda: listened_to(redis, 2), "the threads are not listened to")
+        waiting[1].cancel()
+        await asyncio.wait(waiting[1:])
+        await eventually(lambda: listened_to(redis, 1), "a thread that nobody follows is listened to")
+        on_redis.append("other", R, 1, True, [("values", b"0")])
+        async with asyncio.timeout(5):
+            assert numbers(await waiting[0]) == [0]
+    await eventually(lambda: listened_to(redis, 0), "threads that nobody follows are listened to")
+
+
+async def test_an_entry_of_a_writer_that_tells_nobody_is_found(on_redis: RedisEventLog, redis: Redis) -> None:
+    """It died before it could, or is of the version before."""
+    reading = asyncio.create_task(collect(on_redis.follow(T, START, R)))
+    await eventually(lambda: listened_to(redis, 1), "the thread is not listened to")
+    fields = {"r": R, "a": 1, "e": END_OF_RUN, "d": b"", "k": 0, "w": "another", "n": 1}
+    await redis.xadd(key_of(T), fields)
+    assert len(await reading) == 1
+
+
+@pytest.mark.parametrize("kind", ["pubsub", "normal"])
+async def test_broken_connections_lose_and_double_nothing(own_server: RedisServer, kind: str) -> None:
+    async with connect(own_server.uri) as redis, connect(own_server.uri) as other:
+        log, elsewhere = RedisEventLog(redis, keep_seconds=60), RedisEventLog(other, keep_seconds=60)
+        reading = [asyncio.create_task(collect(log.follow(name, START, R))) for name in (T, "other")]
+        await eventually(lambda: listened_to(other, 2), "the threads are not listened to")
+        for number in range(300):
+            elsewhere.append(T, R, 1, True, [("values", b"%d" % number)])
+            if number % 100 == 50:
+                await elsewhere.kept()
+                await other.client_kill_filter(_type=kind, skipme=True)
+                elsewhere.append("other", R, 1, True, [("values", b"%d" % number)])
+            await asyncio.sleep(0)
+        for name in (T, "other"):
+            elsewhere.end(name, R, 1, True)
+        found = [numbers(one) for one in await asyncio.gather(*reading)]
+        assert found == [list(range(300)), [50, 150, 250]]
+        await log.close()
+        await elsewhere.close()
 
 
 @pytest.fixture
