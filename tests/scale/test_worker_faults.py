@@ -48,7 +48,7 @@ async def test_kills_of_workers_lose_and_double_nothing(
         filling = asyncio.gather(*map(fill, threads))
         killed_at = await kill_again_and_again(workers, journal, kills)
         made = await filling
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(120 if kills < 10 else 180):
             for thread_id, mine in zip(threads, made, strict=True):
                 for run_id in mine:
                     await sdk.runs.join(thread_id, run_id)
@@ -156,11 +156,10 @@ def at() -> Callable[[int], dict[str, str]]:
 async def test_clocks_that_are_minutes_apart(
     nodes: Nodes, tmp_path: Path, at: Callable[[int], dict[str, str]]
 ) -> None:
-    # A lease that a busy machine does not lose.
-    nodes.environ |= {"CRON_SCHEDULER_SLEEP_TIME": "0.1", "RUN_LEASE_SECONDS": "15"}
+    nodes.environ["CRON_SCHEDULER_SLEEP_TIME"] = "0.1"
     journal = tmp_path / "journal"
     ahead = nodes.api(**at(300))
-    async with ahead.sdk() as sdk, asyncio.timeout(90):
+    async with ahead.sdk() as sdk, asyncio.timeout(60):
         thread_id = (await sdk.threads.create())["thread_id"]
         made, ids = [], []
 
