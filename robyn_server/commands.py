@@ -20,7 +20,6 @@ from robyn_server.auth.tickets import StreamTickets
 from robyn_server.banner import banner
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.events.hub.link import HubLink
-from robyn_server.graphs.check import check as check_graphs
 from robyn_server.graphs.config_file import read_config_file
 from robyn_server.observability.logging import configure_logging
 from robyn_server.observability.metrics import Metrics
@@ -54,7 +53,7 @@ def serve(overrides: Overrides, ready: Callable[[], None]) -> int:
             "SECRET_KEY is not set: other servers on this database cannot open what this one seals, the secrets of"
             " runs and stream tickets. Set the same for all."
         )
-    listening.refuse_busy_port(listening.resolve(settings.host), settings.port)
+    listening.refuse_busy_port(settings.host, settings.port)
     # Held until this process ends, by whatever end.
     held = hold_data_dir(settings.data_dir, for_workers=settings.no_worker)
     if held.workers_alive:
@@ -111,7 +110,7 @@ async def work(
         try:
             await running.start()
             if prepared.settings.worker_port is not None:
-                await listener.start(listening.resolve(host), prepared.settings.worker_port)
+                await listener.start(host, prepared.settings.worker_port)
             garbage.collect_what_is_new()
             ready()
             logger.info("Ready to execute runs", extra={"worker": running.worker.worker_id})
@@ -163,6 +162,9 @@ def prepare(settings: Settings) -> runtime.Prepared:
 
 def check(overrides: Overrides) -> int:
     """Print what loads and what does not; 1 when something that is needed does not."""
+    # Reads the dependencies' files, which no server does.
+    from robyn_server.graphs.check import check as check_graphs  # noqa: PLC0415
+
     report = check_graphs(configured(overrides).config_path, os.environ)
     for line in report.lines:
         say(line)

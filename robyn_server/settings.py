@@ -108,12 +108,18 @@ class Settings:
     worker_port: int | None = None
 
     @property
-    def own_url(self) -> str:
-        """Where this machine reaches the server."""
+    def own_address(self) -> str:
+        """The IP address at which this machine reaches the server."""
         address = ip_address(self.host)
         if address.is_unspecified:
-            address = ip_address("127.0.0.1" if address.version == 4 else "::1")
-        host = f"[{address}]" if address.version == 6 else str(address)
+            return "127.0.0.1" if address.version == 4 else "::1"
+        return str(address)
+
+    @property
+    def own_url(self) -> str:
+        """Where this machine reaches the server."""
+        address = self.own_address
+        host = f"[{address}]" if ":" in address else address
         return f"http://{host}:{self.port}{self.mount_prefix}"
 
 
@@ -255,7 +261,7 @@ def check_together(settings: Settings, sources: Sources) -> None:
             " listen on 127.0.0.1, or say --allow-unauthenticated."
         )
     if settings.no_worker:
-        check_shared(settings, "--no-worker")
+        check_shared(settings, "--worker-processes" if settings.worker_processes else "--no-worker")
     if settings.heartbeat * 2 > settings.lease:
         raise StartupError(
             "RUN_HEARTBEAT_SECONDS must be at most half of RUN_LEASE_SECONDS: change one of them."

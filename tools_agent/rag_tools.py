@@ -42,13 +42,13 @@ async def rag_toolbox(settings: RagConfig | None, caller: Caller, outbound: Outb
     except _NotThere as refusal:
         return Toolbox(missing=(f"The document collections cannot be searched: {refusal}",))
     server = _Collections(url, credentials, outbound)
+    collections = list(dict.fromkeys(settings.collections))
     found = await asyncio.gather(
-        *(server.tool(collection) for collection in dict.fromkeys(settings.collections)),
-        return_exceptions=True,
+        *(server.tool(collection) for collection in collections), return_exceptions=True
     )
     tools: list[BaseTool] = []
     missing: list[str] = []
-    for collection, result in zip(dict.fromkeys(settings.collections), found, strict=True):
+    for collection, result in zip(collections, found, strict=True):
         if isinstance(result, _NotThere):
             logger.warning("Collection %s gives no tool: %s", collection, result)
             missing.append(f"The document collection {collection} cannot be searched: {result}")

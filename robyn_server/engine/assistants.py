@@ -152,7 +152,8 @@ class Assistants:
         threads = Threads(self._parts, self._access)
         if delete_threads:
             await threads.delete_matching({"assistant_id": assistant_id})
-        await self._rows.delete(assistant_id, visible)
+        if not await self._rows.delete(assistant_id, visible):
+            raise NotFound(f"Assistant with ID {assistant_id} not found")
         await threads.stop_runs_of(assistant_id)
 
     async def search(self, query: AssistantSearch) -> Page[Assistant]:

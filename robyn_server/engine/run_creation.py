@@ -11,9 +11,9 @@ from robyn_server.engine.access import Access
 from robyn_server.engine.assistants import Assistants
 from robyn_server.engine.parts import Parts
 from robyn_server.engine.run_config import AdmittedConfig, admitted
+from robyn_server.engine.run_ending import close_run
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
-from robyn_server.events.interfaces import EventLog
 from robyn_server.resources.assistant import Assistant
 from robyn_server.resources.cron import Cron
 from robyn_server.resources.event import START, EventId
@@ -21,7 +21,7 @@ from robyn_server.resources.ids import canonical_id, new_id
 from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.request_facts import RequestFacts
 from robyn_server.resources.reserved import own_metadata
-from robyn_server.resources.run import EndedRun, NewRun, Queued, Run, ThreadForRun
+from robyn_server.resources.run import NewRun, Queued, Run, ThreadForRun
 from robyn_server.resources.run_lifecycle import MultitaskStrategy
 from robyn_server.resources.thread import Thread
 from robyn_server.resources.types import Json, JsonObject
@@ -73,20 +73,22 @@ class RunCreation:
 
     async def create_stateless(self, body: JsonObject) -> Run:
         """Queue a run on a thread of its own, which goes with it unless `on_completion` is `keep`."""
-        if (body.get("command") or {}).get("resume"):
-            raise InvalidRequest("You must provide a thread_id when resuming.")
-        await self._check_webhook(body)
-        admission = await self._admit(new_id(), body)
-        self._parts.log.open_new(admission.thread_id)
-        temporary = body.get("on_completion") != "keep"
-        return await self._queue(admission, None, create=True, temporary=temporary, stateless=True)
+        return await self._queue_stateless(await self._admit_stateless(body))
 
     async def create_batch(self, bodies: list[JsonObject]) -> list[Run]:
         """Queue many stateless runs; a bad one fails all before any is queued."""
-        for body in bodies:
-            await self._resolve(body)
-            await self._check_webhook(body)
-        return [await self.create_stateless(body) for body in bodies]
+        admissions = [await self._admit_stateless(body) for body in bodies]
+        return [await self._queue_stateless(admission) for admission in admissions]
+
+    async def _admit_stateless(self, body: JsonObject) -> Admission:
+        if (body.get("command") or {}).get("resume"):
+            raise InvalidRequest("You must provide a thread_id when resuming.")
+        await self._check_webhook(body)
+        return await self._admit(new_id(), body)
+
+    async def _queue_stateless(self, admission: Admission) -> Run:
+        temporary = admission.body.get("on_completion") != "keep"
+        return await self._queue(admission, None, create=True, temporary=temporary, stateless=True)
 
     async def fire_cron(self, cron: Cron, run_id: str) -> Run:
         """Queue the run of one firing; its id is made from the cron and the time, so a repeated firing is one run."""
@@ -113,13 +115,10 @@ class RunCreation:
         if body.get("webhook") is not None:
             await self._parts.webhook_policy.check(body["webhook"])
 
-    async def _resolve(self, body: JsonObject) -> Assistant:
-        return await Assistants(self._parts, self._access).resolve(body["assistant_id"])
-
     async def _admit(
         self, thread_id: str, body: JsonObject, run_id: str | None = None, sealed: bytes | None = None
     ) -> Admission:
-        assistant = await self._resolve(body)
+        assistant = await Assistants(self._parts, self._access).resolve(body["assistant_id"])
         if body.get("checkpoint_id") is not None and canonical_id(body["checkpoint_id"]) is None:
             raise Unprocessable("Invalid checkpoint ID")
         body, secrets = take_secrets(body, self._parts.settings.secret_config_keys)
@@ -178,7 +177,7 @@ class RunCreation:
             webhook=body.get("webhook"),
             secrets=parts.sealer.seal(orjson.dumps(secrets)) if secrets else None,
             # Before the insert: whatever the run says comes after this.
-            ev_from=str(await self._place(admission.thread_id)),
+            ev_from=str(await self._place(admission.thread_id, is_new=stateless)),
             cron_id=cron_id,
         )
         for_thread = ThreadForRun(
@@ -209,8 +208,10 @@ class RunCreation:
             self._parts.settings.secret_config_keys,
         )
 
-    async def _place(self, thread_id: str) -> EventId:
+    async def _place(self, thread_id: str, *, is_new: bool) -> EventId:
         """Where the run's entries begin. Without a log there is still a run; its readers then look further back."""
+        if is_new:
+            return self._parts.log.open_new(thread_id)
         try:
             return await self._parts.log.tail(thread_id)
         except Unavailable:
@@ -224,11 +225,6 @@ class RunCreation:
         for run_id in queued.cancelling:
             self._parts.notifier.cancel_requested(run_id)
         self._parts.hooks.created(queued.run)
-
-
-def close_run(log: EventLog, ended: EndedRun) -> None:
-    """Tell the log of a run that ended without a worker: no attempt can come after this."""
-    log.end(ended.thread_id, ended.run_id, attempt=1 << 30, resumable=False)
 
 
 def _thread_metadata(thread: Thread | None, assistant: Assistant) -> JsonObject:

@@ -4,15 +4,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from functools import partial
 
 from robyn_server.engine.parts import Parts
-from robyn_server.engine.run_creation import RunCreation, close_run
+from robyn_server.engine.run_creation import RunCreation
+from robyn_server.engine.run_ending import stop_run
 from robyn_server.engine.run_stream import Outcome, follow, frames, outcome_at_last, unbroken
 from robyn_server.engine.thread_stream import is_hidden, thread_frames
+from robyn_server.engine.threads import Threads
 from robyn_server.errors import NotFound, Unavailable
-from robyn_server.resources.clock import now
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.event import START, EventId, RunEvent
 from robyn_server.resources.metadata_filter import MetadataFilter
-from robyn_server.resources.run import Ending, Run, RunSearch
+from robyn_server.resources.run import Run, RunSearch
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction
 from robyn_server.resources.thread import Thread
 from robyn_server.resources.types import JsonObject
@@ -31,7 +32,7 @@ class Runs(RunCreation):
 
     async def get(self, thread_id: str, run_id: str) -> Run:
         """Raises `NotFound`."""
-        await self._visible_thread(thread_id, "read")
+        await Threads(self._parts, self._access).get(thread_id)
         run = await self._parts.storage.runs.get(run_id, thread_id)
         if run is None:
             raise NotFound
@@ -46,7 +47,7 @@ class Runs(RunCreation):
 
     async def search(self, query: RunSearch) -> list[Run]:
         """Runs of a thread, newest first. Raises `NotFound` for the thread."""
-        await self._visible_thread(query.thread_id, "read")
+        await Threads(self._parts, self._access).get(query.thread_id)
         return await self._parts.storage.runs.search(query)
 
     async def of_assistant(self, assistant_id: str, thread_id: str | None = None) -> list[tuple[Run, bool]]:
@@ -57,13 +58,6 @@ class Runs(RunCreation):
         if asked.get("metadata"):
             visible = MetadataFilter({**visible.equal, **asked["metadata"]}, visible.rest)
         return await self._parts.storage.runs.of_assistant(assistant_id, thread_id, visible, MOST_LISTED)
-
-    async def _visible_thread(self, thread_id: str, action: str) -> Thread:
-        visible = await self._access.check("threads", action, {"thread_id": thread_id})
-        thread = await self._parts.storage.threads.get(thread_id, visible)
-        if thread is None:
-            raise NotFound(f"Thread with ID {thread_id} not found")
-        return thread
 
     def stream(self, run: Run) -> AsyncIterator[bytes]:
         """SSE bytes of a run just created, from its beginning to its end."""
@@ -146,7 +140,7 @@ class Runs(RunCreation):
         if run is None:
             raise NotFound(NOTHING_FOUND)
         tail = await self._parts.log.tail(thread_id) if wait else None
-        if not await self._cancel_one(run, action, reason or f"{action} requested via {CANCEL_ROUTE}"):
+        if not await stop_run(self._parts, run, action, reason or f"{action} requested via {CANCEL_ROUTE}"):
             raise NotFound(ALL_FINISHED)
         if tail is None:
             return None
@@ -163,16 +157,13 @@ class Runs(RunCreation):
         if not runs:
             raise NotFound(NOTHING_FOUND)
         reason = f"{action} requested via POST /runs/cancel"
-        stopped = [await self._cancel_one(run, action, reason) for run in runs]
+        stopped = [await stop_run(self._parts, run, action, reason) for run in runs]
         if not any(stopped):
             raise NotFound(ALL_FINISHED)
 
     def _check_action(self, action: CancelAction) -> None:
         if action == "rollback":
             self._parts.storage.checkpoints.check("rollback")
-
-    async def _cancel_one(self, run: Run, action: CancelAction, reason: str) -> bool:
-        return await _cancelled(self._parts, run, action, reason)
 
     def when_client_leaves(self, run: Run) -> Callable[[], Awaitable[None]]:
         """For clients whose run shall end with their connection. It keeps neither the run nor the caller in memory."""
@@ -188,33 +179,18 @@ class Runs(RunCreation):
         if run is None:
             raise NotFound("Run not found")
         self._check_action("rollback")
-        if await self._cancel_one(run, "rollback", "the run was deleted"):
+        if await stop_run(self._parts, run, "rollback", "the run was deleted"):
             return
         await self._parts.storage.checkpoints.delete_run(thread_id, run_id)
-        await self._parts.storage.runs.delete(run_id)
+        if not await self._parts.storage.runs.delete(run_id):
+            raise NotFound("Run not found")
 
 
 async def _client_left(parts: Parts, thread_id: str, run_id: str) -> None:
     run = await parts.storage.runs.get(run_id, thread_id)
     if run is not None:
         reason = "client disconnected from the run stream (on_disconnect=cancel)"
-        await _cancelled(parts, run, "interrupt", reason)
-
-
-async def _cancelled(parts: Parts, run: Run, action: CancelAction, reason: str) -> bool:
-    """Whether there was anything to stop. The end of a pending run is told here, of a running one by its worker."""
-    result, ended = await parts.storage.queue.cancel(run, action, reason)
-    if result == "requested":
-        parts.notifier.cancel_requested(run.run_id)
-    if ended is not None:
-        if run.temporary:
-            await parts.storage.threads.delete(run.thread_id)
-        await parts.log.open(run.thread_id)
-        close_run(parts.log, ended)
-        if run.status == "running":
-            parts.hooks.finished(run, Ending(ended.status, ended.error), now())
-        parts.notifier.run_queued()
-    return result in ("requested", "ended")
+        await stop_run(parts, run, "interrupt", reason)
 
 
 def _thread_says(thread: Thread | None) -> bytes:

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 from robyn_server.engine.access import Access
 from robyn_server.engine.parts import Parts
+from robyn_server.engine.run_ending import stop_run
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 from robyn_server.resources.ids import canonical_id, new_id, random_id
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
 from robyn_server.resources.page import Page
 from robyn_server.resources.reserved import own_metadata
-from robyn_server.resources.run import Run
-from robyn_server.resources.run_lifecycle import CancelAction
 from robyn_server.resources.thread import NewThread, Thread, ThreadSearch, ThreadTtl, TtlStrategy
 from robyn_server.resources.types import JsonObject
 
@@ -27,11 +26,10 @@ class Threads:
     """Threads as one caller may see and change them."""
 
     def __init__(self, parts: Parts, access: Access) -> None:
+        self._parts = parts
         self._storage = parts.storage
         self._locks = parts.storage.thread_locks
         self._rows = parts.storage.threads
-        self._notifier = parts.notifier
-        self._log = parts.log
         self._graphs = parts.graphs
         self._default_ttl = ttl_rules(parts.settings, parts.config_file).default
         self._access = access
@@ -95,9 +93,10 @@ class Threads:
     async def delete(self, thread_id: str) -> None:
         """Stop its runs, then delete it with its checkpoints, events, runs and crons. Raises `NotFound`."""
         visible = await self._access.check("threads", "delete", {"thread_id": thread_id})
-        if await self._rows.get(thread_id, visible) is None:
+        there = await self._rows.get(thread_id, visible) is not None
+        # Of several that delete it at the same moment, all but one come too late.
+        if not (there and await self._delete(thread_id)):
             raise NotFound(f"Thread with ID {thread_id} not found")
-        await self._delete(thread_id)
 
     async def delete_matching(self, metadata: JsonObject) -> None:
         """Delete every thread whose metadata holds this and that the caller may delete."""
@@ -116,7 +115,7 @@ class Threads:
         """Ask every active run of a deleted assistant to stop, whosever it is."""
         for run in await self._storage.runs.matching("all", None, None, EVERYTHING):
             if run.assistant_id == assistant_id:
-                await self._cancel(run, "interrupt", "assistant deleted")
+                await stop_run(self._parts, run, "interrupt", "assistant deleted")
 
     async def copy(self, thread_id: str) -> Thread:
         """A new idle thread with the same metadata and checkpoints, without the runs. Raises `Conflict` when there
@@ -199,14 +198,14 @@ class Threads:
         return replace(query, metadata=asked["metadata"] or {}, ids=tuple(ids), visible=visible)
 
     async def _delete(self, thread_id: str) -> bool:
-        """Whether it is gone; False leaves it to the thread sweeper."""
+        """Whether it was there. One whose runs are slow to stop is hidden and left to the thread sweeper."""
         async with self._locks.of(thread_id):
             if not await self._stop(thread_id):
-                return False
+                return True
             await self._storage.checkpoints.delete_thread(thread_id)
-            await self._rows.delete(thread_id)
-            await self._log.forget_thread(thread_id)
-        return True
+            was_there = await self._rows.delete(thread_id)
+            await self._parts.log.forget_thread(thread_id)
+        return was_there
 
     async def _stop(self, thread_id: str) -> bool:
         active = await self._storage.runs.active(thread_id)
@@ -220,20 +219,12 @@ class Threads:
             for run in active:
                 if run.run_id not in asked:
                     asked.add(run.run_id)
-                    await self._cancel(run, "rollback", "thread deleted")
+                    await stop_run(self._parts, run, "rollback", "thread deleted")
             if asyncio.get_running_loop().time() > deadline:
                 return False
             await asyncio.sleep(POLL_SECONDS)
             active = await self._storage.runs.active(thread_id)
         return True
-
-    async def _cancel(self, run: Run, action: CancelAction, reason: str) -> None:
-        _, ended = await self._storage.queue.cancel(run, action, reason)
-        if ended is None:
-            self._notifier.cancel_requested(run.run_id)
-            return
-        await self._log.open(run.thread_id)
-        self._log.end(run.thread_id, run.run_id, run.attempt, run.resumable)
 
 
 def no_graph(thread_id: str) -> str:

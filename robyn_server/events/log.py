@@ -25,6 +25,9 @@ what it missed."""
 IDLE_BYTES = 16 << 20
 """With more than this in memory, rings without readers go as soon as `GRACE` allows."""
 
+ROOM = 16
+"""The part of the memory that is made free when all of it is taken: a sixteenth."""
+
 GRACE = 3.0
 """Seconds in which a reader that took its cursor before the run ended arrives."""
 
@@ -132,8 +135,9 @@ class InProcessEventLog:
         await self.tail(thread_id)
         ring = self._ring(thread_id)
         ring.readers += 1
+        batches = self._read(thread_id, ring, after, run_id, stored_only)
         try:
-            async for batch in self._read(thread_id, ring, after, run_id, stored_only):
+            async for batch in batches:
                 if run_id is None:
                     yield batch
                     continue
@@ -145,6 +149,8 @@ class InProcessEventLog:
         finally:
             ring.readers -= 1
             self._rest(thread_id, ring)
+            # Left to the garbage collector it would cost a task and a wake-up of the loop.
+            await batches.aclose()
 
     async def _read(
         self, thread_id: str, ring: Ring, cursor: EventId, run_id: str | None, stored_only: bool
@@ -188,17 +194,19 @@ class InProcessEventLog:
             cursor = batch[-1].id
 
     def _make_room(self) -> None:
-        """Over the process's limit: idle threads give first, then the ones appended to longest ago."""
+        """Over the process's limit: idle threads give first, then the ones appended to longest ago. They give a little
+        more than is asked for, so that not every append from now on has to look through all of them."""
+        enough = self._ring_bytes - self._ring_bytes // ROOM
         for only_idle in (True, False):
             for thread_id, ring in list(self._rings.items()):
-                if self._bytes <= self._ring_bytes:
+                if self._bytes <= enough:
                     return
                 if only_idle and not ring.is_idle:
                     continue
                 if only_idle:
                     self._let_go(thread_id)
                 else:
-                    while len(ring) > 1 and self._bytes > self._ring_bytes:
+                    while len(ring) > 1 and self._bytes > enough:
                         self._bytes -= ring.drop_oldest()
 
     def _rest(self, thread_id: str, ring: Ring) -> None:

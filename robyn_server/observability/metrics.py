@@ -18,7 +18,7 @@ from robyn_server.storage.interfaces import RunQueue
 LATENCY_MS = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
 
 CENSUS_KEPT = 1.0
-"""Seconds for which an answer of the database is good enough: however many look, it is asked once."""
+"""Seconds for which an answer of the database is good enough, whoever looks."""
 
 LAGS_KEPT = 240
 LAG_COUNTED = 0.05

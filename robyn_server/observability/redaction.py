@@ -3,20 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from robyn_server.auth.secrets import SECRET_NAMES
 from robyn_server.resources.types import Json
 
-SECRET_NAMES = frozenset(
-    {
-        "apiKeys",
-        "custom_api_key",
-        "supabaseAccessToken",
-        "x-supabase-access-token",
-        "collections_access",
-        "authorization",
-        "x-api-key",
-    }
-)
-"""Never patterns such as `token`, which would eat `max_tokens`."""
+CREDENTIALS = frozenset({"authorization", "x-api-key"})
+"""Headers that say who is calling: no log needs them."""
 
 HIDDEN = "***"
 SHAPES = re.compile(
@@ -29,7 +20,7 @@ class Redaction:
     """The rules for one server; `names` are those of SECRET_CONFIG_KEYS."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        self._names = SECRET_NAMES | frozenset(names)
+        self._names = SECRET_NAMES | CREDENTIALS | frozenset(names)
         alternatives = "|".join(re.escape(name) for name in sorted(self._names, key=len, reverse=True))
         # A quoted name, a colon, then a quoted text or one flat object: how dicts and JSON look in a message.
         self._pairs = re.compile(

@@ -1,4 +1,5 @@
-"""The states of a run and of a thread, and which changes are allowed. Nothing else spells a status change.
+"""The states of a run and of a thread, and which changes happen. The statements in `storage/run_queue.py` and
+`storage/run_endings.py` make them; a test does everything to runs in every status and compares.
 
     pending --claim--> running --> success | error | timeout | interrupted (cancelled)
     pending --cancel--> interrupted
@@ -20,7 +21,7 @@ ACTIVE: tuple[RunStatus, ...] = ("pending", "running")
 TERMINAL: tuple[RunStatus, ...] = ("success", "error", "timeout", "interrupted")
 
 TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
-    "pending": frozenset({"running", "interrupted", "error"}),
+    "pending": frozenset({"running", "interrupted"}),
     "running": frozenset({"success", "error", "timeout", "interrupted", "pending"}),
     "success": frozenset(),
     "error": frozenset(),

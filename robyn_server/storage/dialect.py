@@ -99,7 +99,7 @@ class SqliteDialect:
     """Times are REAL seconds since 1970, JSON is TEXT (a BLOB where it is sealed), flags are 0 and 1; BEGIN
     IMMEDIATE makes row locks needless.
 
-    `clock_timestamp()` is a function that `sqlite_db.py` registers on every connection: the host's clock with
+    `clock_timestamp()` is a function that `sqlite_connection.py` registers on every connection: the host's clock with
     microseconds, which SQLite's own date functions lack.
     """
 

@@ -16,7 +16,7 @@ _PINNED = ("hashjoin", "mergejoin", "seqscan", "bitmapscan", "sort")
 
 class PostgresDialect:
     """Times are TIMESTAMPTZ by the database's clock, JSON is JSON (not JSONB: keys keep their order and a text may
-    hold any character), text compares by its bytes, as on SQLite. Rows give JSON as bytes: `postgres_db.py`
+    hold any character), text compares by its bytes, as on SQLite. Rows give JSON as bytes: `postgres_connection.py`
     registers that on every connection. What is sealed is a JSON text, base64, behind a blank that no clear JSON of
     ours begins with."""
 

@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from robyn_server.errors import Unavailable
-from robyn_server.resources.event import END_OF_RUN, EventId, RunEvent
+from robyn_server.resources.event import EventId, RunEvent
 from robyn_server.storage.encryption.cipher import CLEAR, Cipher, is_sealed
 from robyn_server.storage.encryption.key_check import check_key
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.event_file import INSERT, LAST, Entry, drop_ended, drop_oldest, open_events
+from robyn_server.storage.sqlite_connection import connect
 
 logger = logging.getLogger(__name__)
 
@@ -30,28 +31,8 @@ FLUSH_BYTES = 64 << 10
 FLUSH_ENTRIES = 256
 GIVE_UP_SECONDS = 10.0
 RETRY_SECONDS = 0.25
-SWEEP_RUNS = 100
-SWEEP_ENTRIES = 1_000
-SWEEP_PAGES = 4_096
-"""Free pages (of 4 KiB) given back to the disk by one sweep: as many as do not hold up the writer."""
 
 T = TypeVar("T")
-Entry: TypeAlias = tuple[str, int, int, str, int, str, bytes]
-
-_TABLES = (
-    # Rows lie in the order of arrival, so that the oldest are found at once.
-    """CREATE TABLE IF NOT EXISTS event (
-        seq INTEGER PRIMARY KEY, thread_id TEXT NOT NULL, id_ms INTEGER NOT NULL, id_seq INTEGER NOT NULL,
-        run_id TEXT NOT NULL, attempt INTEGER NOT NULL, event TEXT NOT NULL, data BLOB NOT NULL,
-        UNIQUE (thread_id, id_ms, id_seq))""",
-    f"CREATE INDEX IF NOT EXISTS event_end ON event(id_ms, thread_id, run_id) WHERE event = '{END_OF_RUN}'",
-)
-_INSERT = (
-    "INSERT INTO event(thread_id, id_ms, id_seq, run_id, attempt, event, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO NOTHING"
-)
-
-_LAST = "SELECT id_ms, id_seq FROM event WHERE thread_id = ? ORDER BY id_ms DESC, id_seq DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +63,7 @@ class SqliteSpill:
     def __init__(self, path: Path, cipher: Cipher = CLEAR) -> None:
         self._path = path
         self._cipher = cipher
-        self._writing = _open(path)
+        self._writing = open_events(path)
         self._reading = connect(path)
         self._glancing = connect(path)
         self._glancing.execute("PRAGMA busy_timeout = 0")
@@ -145,9 +126,9 @@ class SqliteSpill:
         if self._closing:
             raise Unavailable("The event spill is closed.")
         try:
-            rows = self._glancing.execute(_LAST, (thread_id,)).fetchall()
+            rows = self._glancing.execute(LAST, (thread_id,)).fetchall()
         except sqlite3.OperationalError:
-            rows = await self._select(_LAST, (thread_id,), tuple)
+            rows = await self._select(LAST, (thread_id,), tuple)
         return EventId(*rows[0]) if rows else None
 
     async def count(self, thread_id: str, run_id: str, attempt: int) -> int:
@@ -171,9 +152,9 @@ class SqliteSpill:
         """Drop entries of runs that ended more than `keep_ms` ago, then the oldest beyond `most_bytes`; how
         many."""
         dropped = 0
-        while found := await self._on_writer(lambda connection: _drop_ended(connection, now_ms - keep_ms)):
+        while found := await self._on_writer(lambda connection: drop_ended(connection, now_ms - keep_ms)):
             dropped += found
-        while found := await self._on_writer(lambda connection: _drop_oldest(connection, most_bytes)):
+        while found := await self._on_writer(lambda connection: drop_oldest(connection, most_bytes)):
             dropped += found
         return dropped
 
@@ -252,11 +233,10 @@ class SqliteSpill:
     def _insert(self, entries: Sequence[Entry]) -> sqlite3.Error | None:
         try:
             self._writing.execute("BEGIN IMMEDIATE")
-            self._writing.executemany(_INSERT, entries)
+            self._writing.executemany(INSERT, entries)
             self._writing.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._writing.in_transaction:
-                self._writing.execute("ROLLBACK")
+            self._roll_back()
             return error
         return None
 
@@ -264,7 +244,13 @@ class SqliteSpill:
         try:
             call.answer(call.work(self._writing), None)
         except sqlite3.Error as error:
+            # Else what comes next would be part of it, and be lost with it.
+            self._roll_back()
             call.answer(None, Unavailable(f"The event spill cannot be used: {error}."))
+
+    def _roll_back(self) -> None:
+        if self._writing.in_transaction:
+            self._writing.execute("ROLLBACK")
 
 
 def open_spill(data_dir: Path, cipher: Cipher = CLEAR) -> SqliteSpill:
@@ -273,52 +259,3 @@ def open_spill(data_dir: Path, cipher: Cipher = CLEAR) -> SqliteSpill:
     spill = SqliteSpill(path, cipher)
     check_key(path, cipher)
     return spill
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        return _prepare(path)
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise
-        logger.warning("The stored events are damaged and were dropped: %s", error)
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
-        return _prepare(path)
-
-
-def _prepare(path: Path) -> sqlite3.Connection:
-    connection = connect(path, synchronous="OFF", shrinkable=True)
-    for statement in _TABLES:
-        connection.execute(statement)
-    return connection
-
-
-def _drop_ended(connection: sqlite3.Connection, before_ms: int) -> int:
-    runs = connection.execute(
-        f"SELECT thread_id, run_id FROM event WHERE event = '{END_OF_RUN}' AND id_ms < ? LIMIT ?",
-        (before_ms, SWEEP_RUNS),
-    ).fetchall()
-    connection.execute("BEGIN IMMEDIATE")
-    dropped = sum(
-        connection.execute("DELETE FROM event WHERE thread_id = ? AND run_id = ?", run).rowcount
-        for run in runs
-    )
-    connection.execute("COMMIT")
-    return dropped
-
-
-def _drop_oldest(connection: sqlite3.Connection, most_bytes: int) -> int:
-    page, pages, free = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_size", "page_count", "freelist_count")
-    )
-    dropped = 0
-    if (pages - free) * page > most_bytes:
-        dropped = connection.execute(
-            "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?)", (SWEEP_ENTRIES,)
-        ).rowcount
-    if not dropped:
-        # `execute` takes one step only, which would give back one page.
-        connection.executescript(f"PRAGMA incremental_vacuum({SWEEP_PAGES})")
-    return dropped

@@ -31,7 +31,7 @@ from robyn_server.resources.run import (
     RunSearch,
     ThreadForRun,
 )
-from robyn_server.resources.run_lifecycle import CancelAction, MultitaskStrategy
+from robyn_server.resources.run_lifecycle import CancelAction
 from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch, ThreadTtl
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.interfaces import Checkpoints
@@ -340,8 +340,3 @@ class Storage(Protocol):
         """Copy the databases, online, into a folder."""
 
     async def close(self) -> None: ...
-
-
-def pending_outcome(strategy: MultitaskStrategy) -> str | None:
-    """What a strategy does to the pending runs of the thread: `interrupted`, `deleted`, or nothing (None)."""
-    return {"interrupt": "interrupted", "rollback": "deleted"}.get(strategy)

@@ -20,20 +20,17 @@ import psycopg
 from psycopg import sql
 
 from robyn_server.errors import StartupError
-from robyn_server.storage import migrations
+from robyn_server.storage import opening
 from robyn_server.storage.checkpoints.sqlite import CHECKPOINTS_FILE
-from robyn_server.storage.checkpoints.sqlite import STEPS as CHECKPOINT_STEPS
 from robyn_server.storage.encryption.cipher import Cipher
 from robyn_server.storage.encryption.data_keys_sqlite import KEYS_FILE
-from robyn_server.storage.encryption.data_keys_sqlite import STEPS as KEY_STEPS
 from robyn_server.storage.encryption.key_check import CANARY, check_key, known_canary
-from robyn_server.storage.migrations import APP_FILE
+from robyn_server.storage.migrations import APP_FILE, bring_up_to_date
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, LOCK, LOOK_AGAIN_SECONDS, migrate
 from robyn_server.storage.moving_rows import Column, Rows, rows_of
-from robyn_server.storage.postgres_db import conninfo, place_of
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.postgres_connection import conninfo, place_of
+from robyn_server.storage.sqlite_connection import connect
 from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
-from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Say: TypeAlias = Callable[[str], None]
@@ -49,34 +46,25 @@ class _File:
     database looks for tables)."""
 
     name: str
-    steps: tuple[migrations.Step, ...]
     tables: tuple[str, ...]
     schema: str | None = None
 
 
 # The keys last: what is sealed on the way may need new ones.
 FILES = (
-    _File(
-        APP_FILE,
-        migrations.STEPS,
-        ("assistant", "assistant_version", "thread", "run", "cron", "meta_index"),
-    ),
-    _File(
-        CHECKPOINTS_FILE,
-        CHECKPOINT_STEPS,
-        ("checkpoints", "checkpoint_blobs", "checkpoint_writes", "write_undo"),
-    ),
-    _File(STORE_FILE, STORE_STEPS, _STORE),
-    _File(DOCUMENTS_FILE, STORE_STEPS, _STORE, DOCUMENTS_SCHEMA),
-    _File(KEYS_FILE, KEY_STEPS, ("data_key",)),
+    _File(APP_FILE, ("assistant", "assistant_version", "thread", "run", "cron", "meta_index")),
+    _File(CHECKPOINTS_FILE, ("checkpoints", "checkpoint_blobs", "checkpoint_writes", "write_undo")),
+    _File(STORE_FILE, _STORE),
+    _File(DOCUMENTS_FILE, _STORE, DOCUMENTS_SCHEMA),
+    _File(KEYS_FILE, ("data_key",)),
 )
 
 
 def move(data_dir: Path, uri: str, cipher: Cipher, say: Say) -> int:
     """Copy the data directory, which the caller holds, into an empty database; how many rows. `say` is told how far
     it is. Blocks. Raises `StartupError`; nothing is copied then."""
-    for file in FILES:
-        migrations.bring_up_to_date(data_dir / file.name, file.steps)
+    for name, steps in opening.FILES.items():
+        bring_up_to_date(data_dir / name, steps)
     check_key(data_dir / APP_FILE, cipher, claim=False)
     asyncio.run(migrate(uri))
     try:

@@ -10,11 +10,13 @@ from robyn_server.settings import Settings
 from robyn_server.storage import migrations, sqlite
 from robyn_server.storage.checkpoints.sqlite import CHECKPOINTS_FILE
 from robyn_server.storage.checkpoints.sqlite import STEPS as CHECKPOINTS_STEPS
+from robyn_server.storage.encryption.data_keys_sqlite import KEYS_FILE
+from robyn_server.storage.encryption.data_keys_sqlite import STEPS as KEYS_STEPS
 from robyn_server.storage.encryption.opening import NO_ENCRYPTION, Encryption
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.persistence import Persistence
+from robyn_server.storage.store.schema import STEPS as STORE_STEPS
 from robyn_server.storage.store.sql_store import DOCUMENTS_FILE, STORE_FILE
-from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ FILES: Mapping[str, tuple[migrations.Step, ...]] = {
     CHECKPOINTS_FILE: CHECKPOINTS_STEPS,
     STORE_FILE: STORE_STEPS,
     DOCUMENTS_FILE: STORE_STEPS,
+    KEYS_FILE: KEYS_STEPS,
 }
 """The databases of a data directory that have steps."""
 

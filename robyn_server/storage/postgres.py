@@ -29,7 +29,8 @@ from robyn_server.storage.persistence import (
     sweep_store,
 )
 from robyn_server.storage.postgres_clock import PostgresClock
-from robyn_server.storage.postgres_db import PostgresDb, open_pool, place_of
+from robyn_server.storage.postgres_connection import open_pool, place_of
+from robyn_server.storage.postgres_db import PostgresDb
 from robyn_server.storage.run_queue import SqlRunQueue
 from robyn_server.storage.runs import RunTable
 from robyn_server.storage.store.documents import DocumentEmbedding
@@ -46,7 +47,8 @@ class PostgresStorage:
     def __init__(
         self,
         db: PostgresDb,
-        documents_db: PostgresDb,
+        clock: PostgresClock,
+        thread_locks: PostgresThreadLocks,
         settings: Settings,
         checkpoints: Checkpoints,
         store: BaseStore,
@@ -57,7 +59,6 @@ class PostgresStorage:
     ) -> None:
         assert settings.database_uri is not None, "PostgreSQL was asked for"
         self._db = db
-        self._documents_db = documents_db
         self.assistants = AssistantTable(db)
         self.threads = ThreadTable(db)
         self.runs = RunTable(db)
@@ -69,8 +70,8 @@ class PostgresStorage:
         self.embedder = embedder
         self.contexts = contexts
         self.is_sealed = db.dialect.cipher.seals
-        self.thread_locks = PostgresThreadLocks(settings.database_uri)
-        self._clock = PostgresClock(db)
+        self.thread_locks = thread_locks
+        self._clock = clock
         self.description = f"PostgreSQL {place_of(settings.database_uri)}"
         self._opened = opened
 
@@ -106,12 +107,11 @@ class PostgresStorage:
 
     async def close(self) -> None:
         """See `Storage`. May be called twice."""
-        await self.thread_locks.close()
-        await self._opened.aclose()
-        await self._documents_db.settle()
-        await self._db.close()
-        if self.contexts is not None:
-            await self.contexts.close()
+        try:
+            await self._opened.aclose()
+        finally:
+            if self.contexts is not None:
+                await self.contexts.close()
 
 
 async def open_storage(
@@ -128,32 +128,33 @@ async def open_storage(
     if not encryption.cipher.seals:
         vectors = await open_vectors(settings.database_uri, needed=wished.store.index is not None)
     dialect = PostgresDialect(encryption.cipher, vectors)
-    async with AsyncExitStack() as opening:
+    async with AsyncExitStack() as opened:
         pool = await open_pool(settings.database_uri, settings.database_connections)
-        opening.push_async_callback(pool.close)
         db = PostgresDb(pool, settings.database_uri, dialect)
+        opened.push_async_callback(db.close)
         documents_db = PostgresDb(pool, settings.database_uri, dialect, DOCUMENTS_SCHEMA)
-        # Closed before the pool, which it knows nothing of.
-        opened = await opening.enter_async_context(AsyncExitStack())
+        opened.push_async_callback(documents_db.settle)
         serializer = sealing_serializer(checkpoint_serializer(wished.serde), encryption.cipher)
         own = PostgresCheckpoints(pool, db, serializer)
         checkpoints = await custom_checkpoints(wished, opened)
         store = await custom_store(wished, opened)
+        thread_locks = PostgresThreadLocks(settings.database_uri)
+        opened.push_async_callback(thread_locks.close)
         embedding = DocumentEmbedding.from_settings(settings)
-        storage = PostgresStorage(
+        clock = PostgresClock(db)
+        await clock.read()
+        return PostgresStorage(
             db,
-            documents_db,
+            clock,
+            thread_locks,
             settings,
             checkpoints or own,
             store or await store_on(db, wished.store),
             await store_on(documents_db, StoreOptions(index=embedding.index, index_name=embedding.name)),
             embedding.name,
-            opened,
+            opened.pop_all(),
             encryption.contexts,
         )
-        await storage.read_clock()
-        opening.pop_all()
-    return storage
 
 
 def _version() -> Transition[int]:

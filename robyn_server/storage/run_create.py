@@ -7,8 +7,7 @@ from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.run import EndedRun, NewRun, Queued, Run, ThreadForRun
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Row, TakenElsewhere, Transition
-from robyn_server.storage.dialect import Dialect
-from robyn_server.storage.interfaces import pending_outcome
+from robyn_server.storage.dialect import Dialect, marks
 from robyn_server.storage.meta_index import write_index
 from robyn_server.storage.run_endings import CANCELLED, end_pending, lock_thread, request_stop
 from robyn_server.storage.thread_status import BUSY, HAS_ACTIVE_RUNS, LEAVING, PENDING
@@ -133,7 +132,7 @@ def _apply_strategy(
             )
         return (), ()
     ids = yield from end_pending(dialect, "thread_id", new.thread_id, strategy)
-    status = None if pending_outcome(strategy) == "deleted" else CANCELLED
+    status = None if strategy == "rollback" else CANCELLED
     reason = f"superseded by run {new.run_id} (multitask_strategy={strategy})"
     stopping = yield from request_stop(dialect, "thread_id", new.thread_id, strategy, reason)
     return tuple(EndedRun(run_id, new.thread_id, status) for run_id in ids), tuple(stopping)
@@ -165,7 +164,7 @@ def _insert_run(dialect: Dialect, new: NewRun) -> Transition[Run]:
     }
     rows = yield (
         f"INSERT INTO run({', '.join(columns)}, updated_at, created_at, run_at)"
-        f" VALUES ({', '.join('?' * len(columns))}, {dialect.now}, {due}, {due})"
+        f" VALUES ({marks(len(columns))}, {dialect.now}, {due}, {due})"
         " ON CONFLICT DO NOTHING RETURNING seq, created_at, updated_at, run_at",
         (*columns.values(), new.after_seconds, new.after_seconds),
     )

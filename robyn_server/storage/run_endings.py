@@ -8,7 +8,7 @@ from robyn_server.resources.run import CancelOutcome, EndedRun, Ending, Finished
 from robyn_server.resources.run_lifecycle import ACTIVE, CancelAction, RunStatus
 from robyn_server.resources.thread import StateOutcome
 from robyn_server.resources.types import JsonObject
-from robyn_server.storage.db import Transition
+from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import Dialect
 from robyn_server.storage.runs import NOT_HIDDEN
 from robyn_server.storage.thread_status import BUSY, PENDING, RUNNING, refresh_status, status_from
@@ -181,24 +181,25 @@ def _ended(run: Run, status: RunStatus | None, error: JsonObject | None = None) 
 
 def _end_where(
     dialect: Dialect, where: str, parameters: tuple[object, ...], ending: Ending
-) -> Transition[list[tuple[str]]]:
-    rows = yield (
-        f"UPDATE run SET status = ?, error = ?, worker_id = NULL, lease_until = NULL, secrets = NULL,"
-        f" finished_at = {dialect.now}, updated_at = {dialect.now} WHERE {where} RETURNING run_id",
-        (ending.status, dialect.private(ending.run_error), *parameters),
+) -> Transition[list[Row]]:
+    return (
+        yield (
+            f"UPDATE run SET status = ?, error = ?, worker_id = NULL, lease_until = NULL, secrets = NULL,"
+            f" finished_at = {dialect.now}, updated_at = {dialect.now} WHERE {where} RETURNING run_id",
+            (ending.status, dialect.private(ending.run_error), *parameters),
+        )
     )
-    return [(row[0],) for row in rows]
 
 
 def _end_on_thread(dialect: Dialect, thread_id: str, ending: Ending) -> Transition[bool]:
     """Whether the thread has other active runs."""
     has_next = "thread.has_next" if ending.state is None else str(ending.state.has_next).upper()
     changes = (
-        f"error = ?, last_failed = ?, settled = settled OR ?, copied = ?, state_updated_at = {dialect.now},"
+        f"error = ?, last_failed = ?, settled = settled OR ?, copied = FALSE, state_updated_at = {dialect.now},"
         f" updated_at = {dialect.now}, status = {status_from(str(ending.failed).upper(), has_next)},"
         f" expires_at = CASE WHEN ttl_seconds IS NULL THEN expires_at ELSE {dialect.plus('ttl_seconds')} END"
     )
-    parameters = [dialect.private(ending.error), ending.failed, ending.status is not None, False]
+    parameters = [dialect.private(ending.error), ending.failed, ending.status is not None]
     if ending.state is not None:
         changes += ', "values" = COALESCE(?, "values"), interrupts = ?, has_next = ?'
         parameters += [

@@ -64,7 +64,7 @@ class SqlRunQueue:
         self._pending_per_thread = pending_per_thread
 
     async def create(self, new: NewRun, thread: ThreadForRun, visible: MetadataFilter = EVERYTHING) -> Queued:
-        """See `RunQueue`. Also raises `Conflict` when the run's id (or its cron's firing time) is taken."""
+        """See `RunQueue`."""
         return await self._db.write(
             lambda: create_run(self._dialect, new, thread, visible, self._pending_per_thread)
         )
@@ -93,12 +93,11 @@ class SqlRunQueue:
         return await self._db.write(lambda: heartbeat_of(self._dialect, worker_id, lease, run_ids))
 
     async def finish(self, run: Run, ending: Ending) -> Finished | None:
-        """See `RunQueue`. Also None when the run shall be rolled back and `ending` is something else: its
-        lease is ended then, and the sweeper rolls it back."""
+        """See `RunQueue`. The lease of a run that the sweeper has to roll back is ended."""
         return await self._db.write(lambda: finish_run(self._dialect, run, ending))
 
     async def retry(self, run: Run, delay: timedelta, error: JsonObject, most: int) -> bool:
-        """See `RunQueue`. Also False when the run was asked to stop."""
+        """See `RunQueue`."""
         return await self._db.write(lambda: _retry(self._dialect, run, delay, error, most))
 
     async def hand_back(self, run: Run) -> bool:
@@ -108,12 +107,11 @@ class SqlRunQueue:
     async def cancel(
         self, run: Run, action: CancelAction, reason: str
     ) -> tuple[CancelOutcome, EndedRun | None]:
-        """See `RunQueue`. Rolling back a pending run that has been attempted before is `requested` too: the
-        sweeper deletes its checkpoints first. A run whose lease is over is interrupted at once."""
+        """See `RunQueue`. A run whose lease is over is interrupted at once."""
         return await self._db.write(lambda: cancel_run(self._dialect, run, action, reason))
 
     async def expired(self, now: datetime, limit: int = 100) -> list[Run]:
-        """See `RunQueue`. Also pending runs that wait to be rolled back."""
+        """See `RunQueue`."""
         return await self._db.read(lambda: expired_runs(self._dialect, now, limit))
 
     async def recover(
@@ -127,7 +125,7 @@ class SqlRunQueue:
         return await self._db.write(lambda: _release_all(self._dialect))
 
     async def finish_rollback(self, run: Run, ending: Ending) -> EndedRun | None:
-        """See `RunQueue`. Also for pending runs that wait to be rolled back."""
+        """See `RunQueue`."""
         return await self._db.write(lambda: finish_rollback_of(self._dialect, run, ending))
 
     async def next_due(self) -> datetime | None:
@@ -227,7 +225,7 @@ def _hand_back(dialect: Dialect, run: Run) -> Transition[bool]:
 
 
 def expired_runs(dialect: Dialect, now: datetime, limit: int) -> Transition[list[Run]]:
-    """See `SqlRunQueue.expired`."""
+    """See `RunQueue.expired`."""
     lost = yield (
         f"SELECT {COLUMNS} FROM run WHERE status = '{RUNNING}' AND lease_until < ?"
         " ORDER BY lease_until LIMIT ?",

@@ -5,19 +5,25 @@ import concurrent.futures
 import queue
 import sqlite3
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from robyn_server.errors import Unavailable
-from robyn_server.storage.db import Row, Start
+from robyn_server.storage.db import Start
 from robyn_server.storage.dialect import Dialect, SqliteDialect
 from robyn_server.storage.encryption.cipher import CLEAR, Cipher
+from robyn_server.storage.sqlite_connection import (
+    Connection,
+    as_unavailable,
+    connect,
+    is_in_use,
+    run_transition,
+    trouble_as_unavailable,
+)
 
 T = TypeVar("T")
 
@@ -26,94 +32,6 @@ READERS = 2
 
 GLANCE = 20_000
 """Steps of SQLite's machine, some 30 ns each, after which a glance may be given up; at twice as many it is."""
-
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
-_TROUBLE = _FULL | _IN_USE | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM}
-
-
-class Connection(sqlite3.Connection):
-    """Knows the moment when the transition under way began: SQLite would ask the clock anew for each place in a
-    statement that names it."""
-
-    moment: float = 0.0
-    calls: int = 0
-    """Of `is_long`, in the transition under way."""
-
-    def is_long(self) -> bool:
-        """Asked every so many steps, counted over all that a statement has ever done: the first time may come at
-        once."""
-        self.calls += 1
-        return self.calls > 1
-
-
-def connect(
-    path: Path, *, synchronous: Literal["OFF", "NORMAL", "FULL"] = "NORMAL", shrinkable: bool = False
-) -> Connection:
-    """A connection as all of ours are: WAL, no implicit transactions, usable from any one thread at a time. A
-    `shrinkable` file (to be said when it is made) gives pages back by `PRAGMA incremental_vacuum`."""
-    connection = sqlite3.connect(
-        path,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=10,
-        cached_statements=256,
-        factory=Connection,
-    )
-    # The timeout first: two processes that open a new file together would else refuse one another.
-    for pragma in (
-        "busy_timeout = 10000",
-        *(["auto_vacuum = INCREMENTAL"] if shrinkable else []),
-        "journal_mode = WAL",
-        f"synchronous = {synchronous}",
-        "foreign_keys = ON",
-        "cache_size = -32000",
-        "temp_store = MEMORY",
-        "journal_size_limit = 67108864",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-    # "deterministic" lets SQLite ask once for each statement instead of once for each row.
-    connection.create_function("clock_timestamp", 0, lambda: connection.moment, deterministic=True)
-    return connection
-
-
-def run_transition(connection: Connection, start: Start[T]) -> T:
-    """Run a transition inside whatever transaction the connection is in."""
-    connection.moment = time.time()
-    transition = start()
-    rows: list[Row] = []
-    try:
-        sql, parameters = next(transition)
-        while True:
-            rows = connection.execute(sql, parameters).fetchall()
-            sql, parameters = transition.send(rows)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-
-
-def as_unavailable(error: BaseException) -> Unavailable | None:
-    """What a caller is told when the database itself is in trouble; None for any other error."""
-    if not isinstance(error, sqlite3.Error):
-        return None
-    # The low byte is the primary code; errors made by the Python module itself carry none.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code not in _TROUBLE:
-        return None
-    if code in _FULL:
-        return Unavailable("The disk is full or does not take writes; nothing was changed.")
-    if code in _IN_USE:
-        return Unavailable("The database is in use by another process; nothing was changed.")
-    return Unavailable(f"The database cannot be used: {error}.")
-
-
-@contextmanager
-def trouble_as_unavailable() -> Iterator[None]:
-    """Around work on a database: its trouble is raised as `Unavailable`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise as_unavailable(error) or error from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +136,7 @@ class SqliteDb:
 
     def _read(self, start: Start[T]) -> T:
         connection: Connection | None = getattr(self._local, "connection", None)
-        try:
+        with trouble_as_unavailable():
             if connection is None:
                 connection = self._local.connection = self._open_reader()
             connection.execute("BEGIN")
@@ -226,8 +144,6 @@ class SqliteDb:
                 return run_transition(connection, start)
             finally:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            raise as_unavailable(error) or error from error
 
     def _open_reader(self) -> Connection:
         connection = connect(self._path)
@@ -270,7 +186,7 @@ class SqliteDb:
             return self._commit(batch)
         except sqlite3.Error as error:
             self._roll_back()
-            if len(batch) > 1 and getattr(error, "sqlite_errorcode", 0) & 0xFF not in _IN_USE:
+            if len(batch) > 1 and not is_in_use(error):
                 return [outcome for job in batch for outcome in self._commit_or_split([job])]
             return [_Outcome(job, error=as_unavailable(error) or error) for job in batch]
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import psycopg
 
 from robyn_server.errors import Unavailable
-from robyn_server.storage.postgres_db import Connection, connect, trouble_as_domain_error
+from robyn_server.storage.postgres_connection import Connection, connect, trouble_as_domain_error
 from robyn_server.storage.thread_locks import ThreadLocks
 
 PATIENCE = 30.0

@@ -186,13 +186,13 @@ def _patch(
     if present is None:
         return None
     merged = {**present.metadata, **metadata}
-    yield (
-        f"UPDATE thread SET metadata = ?, updated_at = {dialect.now} WHERE thread_id = ?",
+    rows = yield (
+        f"UPDATE thread SET metadata = ?, updated_at = {dialect.now} WHERE thread_id = ? RETURNING {_RETURNED}",
         (dialect.json(merged), thread_id),
     )
     if merged != present.metadata:
         yield from write_index(dialect, "thread", thread_id, merged)
-    return (yield from _get(dialect, thread_id, EVERYTHING))
+    return _read(dialect, rows[0])
 
 
 def _set_state(dialect: Dialect, thread_id: str, outcome: StateOutcome) -> Transition[None]:

@@ -17,14 +17,6 @@ UNANSWERED_MS = 120_000
 client may stop to read altogether."""
 
 
-def resolve(host: str) -> str:
-    """The IP address of a host name: Robyn listens on addresses only. Raises `StartupError`."""
-    try:
-        return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as error:
-        raise StartupError(f"The host {host!r} is not known here: choose another with --host.") from error
-
-
 def refuse_busy_port(address: str, port: int) -> None:
     """Raises `StartupError` unless the port can be bound. Robyn would ask for another one on stdin."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

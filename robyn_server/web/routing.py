@@ -13,6 +13,7 @@ import orjson
 from robyn_server.errors import Unprocessable
 from robyn_server.resources.caller import ANONYMOUS, Caller
 from robyn_server.resources.types import Json
+from robyn_server.wire.sse import HEARTBEAT
 
 if TYPE_CHECKING:
     from robyn_server.engine import Engine
@@ -108,7 +109,7 @@ class EventStream:
     chunks: AsyncIterator[bytes]
     headers: Headers = field(default_factory=dict)
     content_type: str = "text/event-stream; charset=utf-8"
-    heartbeat: bytes | None = b": heartbeat\r\n\r\n"
+    heartbeat: bytes | None = HEARTBEAT
     farewell: bytes | None = b": server is shutting down\r\n\r\n"
     on_disconnect: Callable[[], Awaitable[Any]] | None = None
     status: int = 200
@@ -132,8 +133,7 @@ class Route:
     """One method on one path, e.g. `Route("POST", "/threads/{thread_id}/runs", create_run, body="RunCreateStateful")`.
 
     `body` names the JSON schema (of the surface's `SCHEMAS`) that the body must satisfy; the web room validates before
-    the handler runs. `public`: reachable without a caller. `optional_body`: an empty body is read as `{}`... only where
-    the reference does so.
+    the handler runs. `public`: reachable without a caller.
     """
 
     method: str

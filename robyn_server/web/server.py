@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from robyn_server.web.shutdown import Shutdown
     from robyn_server.web.worker_pinning import WorkerPinning
 
-ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Where a server that listens on all addresses reaches itself."""
-
 
 def run_server(
     settings: Settings,
@@ -43,8 +40,7 @@ def run_server(
     `open_application` is awaited on the loop that will serve, before the port is bound; what it raises is raised.
     `ready` is called once the port answers. Raises `StartupError` for a port or a route table that cannot be served.
     """
-    address = listening.resolve(settings.host)
-    listening.refuse_busy_port(address, settings.port)
+    listening.refuse_busy_port(settings.host, settings.port)
     listening.raise_file_limit()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -53,11 +49,11 @@ def run_server(
     cors = cors or CorsPolicy(allow_origins=settings.cors_origins)
     parts = loop.run_until_complete(_assemble(settings, application, table, cors))
     parts.mount_refusals(table)
-    everything = blocking_threads.show_few_cpus()
+    everything = blocking_threads.show_one_cpu()
 
     async def go_up() -> None:
         parts.shutdown.install()
-        await parts.pinning.run(ANYWHERE.get(address, address), settings.port)
+        await parts.pinning.run(settings.own_address, settings.port)
         blocking_threads.show_all_cpus(everything)
         parts.shutdown.install()
         if ready is not None:
@@ -65,7 +61,7 @@ def run_server(
 
     going_up = loop.create_task(go_up())
     going_up.add_done_callback(parts.shutdown.leave_on_failure)
-    parts.listen(loop, address, settings)
+    parts.listen(loop, settings)
 
 
 async def _opened(open_application: Callable[[], Awaitable[Application]]) -> Application:
@@ -86,11 +82,11 @@ class Parts:
 
         RobynAdapter.mount_refusals(self.server, table)
 
-    def listen(self, loop: asyncio.AbstractEventLoop, address: str, settings: Settings) -> None:
+    def listen(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
         """Bind the port and serve on the loop; does not return."""
         from robyn.robyn import SocketHeld  # noqa: PLC0415 - see `_assemble`
 
-        held = SocketHeld(address, settings.port)
+        held = SocketHeld(settings.host, settings.port)
         listening.tune(settings.port)
         with _given_to_robyn(loop):
             self.server.start(held, settings.web_workers)  # type: ignore[call-arg]

@@ -18,7 +18,7 @@ LONGEST_HEAD = 8_192
 """Bytes."""
 
 PATIENCE = 5.0
-"""Seconds for a request to arrive."""
+"""Seconds for a request to arrive and to be answered."""
 
 
 class WorkerListener:

@@ -3,7 +3,7 @@
 mapper = ChunkMapper(modes, subgraphs=True)
 async for chunk in mapper.open(graph, input, config, context=context, durability="async"):
     log.append(thread_id, run_id, attempt, resumable, mapper.events_from(chunk))
-mapper.last_values, mapper.interrupts
+mapper.last_values
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -13,7 +13,6 @@ import orjson
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
-from langgraph.types import Interrupt
 from langgraph.types import StreamMode as GraphMode
 
 from robyn_server.resources.encoding import EncodedOnce, encode
@@ -52,8 +51,6 @@ class ChunkMapper:
         self.graph_subgraphs = subgraphs
         self.graph_modes: list[GraphMode] = _graph_modes(modes)
         """What LangGraph is asked for: `values` too when nobody asked, for the run's result."""
-        self.interrupts: list[Interrupt[Any]] = []
-        """Those of the root graph, in the order they came. A static breakpoint adds none."""
         self._asked = frozenset(modes)
         self._tuples = "messages-tuple" in modes
         self._secret_names = secret_names
@@ -128,7 +125,6 @@ class ChunkMapper:
         if not (isinstance(values, dict) and _INTERRUPT in values):
             self._values, self._has_values = values, True
             return
-        self.interrupts.extend(values[_INTERRUPT])
         state = {key: value for key, value in values.items() if key != _INTERRUPT}
         # A graph whose state is not an object streams its interrupts alone.
         if state:

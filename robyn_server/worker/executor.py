@@ -192,7 +192,7 @@ class Executor:
             return Ending(None, error, state=await self._state(job))
         if failure is None:
             if job.saver is not None:
-                job.saver.over = True
+                job.saver.progress.over = True
             return Ending("success", state=await self._state(job))
         if isinstance(stop, CancelRequested):
             error = {"error": "UserInterrupt", "message": stop.reason}

@@ -7,6 +7,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -33,6 +34,18 @@ class CheckpointFailure(Unavailable):
     """The storage of checkpoints failed; the run may be tried again."""
 
 
+@dataclass(slots=True)
+class Progress:
+    """What a run has stored so far. Clones of its saver share it."""
+
+    newest: str | None = None
+    """The id of the last root checkpoint."""
+    over: bool = False
+    """Whether the graph has come to its end: nobody changes any more what it has put."""
+    last: CheckpointTuple | None = None
+    written_onto: set[str] = field(default_factory=set)
+
+
 class GuardedSaver(BaseCheckpointSaver[str]):
     """See the module's text. Every write goes through `gate`; `configurable` is the run's own, as admitted."""
 
@@ -48,12 +61,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self._gate = gate
         self._secret_names = frozenset(secret_names)
         self._said = self._storable(configurable)
-        self.newest: str | None = None
-        """The id of the last root checkpoint that was stored through this object."""
-        self.over = False
-        """Whether the graph has come to its end: nobody changes any more what it has put."""
-        self._last: CheckpointTuple | None = None
-        self._written_onto: set[str] = set()
+        self.progress = Progress()
 
     @property
     def config_specs(self) -> list[Any]:
@@ -88,9 +96,9 @@ class GuardedSaver(BaseCheckpointSaver[str]):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the saver's. Once the graph is at its end, its last checkpoint is not read back but shown as it was put,
         if nothing has been written onto it."""
-        last, checkpoint_id = self._last, config["configurable"].get("checkpoint_id")
-        if self.over and last is not None and last.checkpoint["id"] == checkpoint_id:
-            if checkpoint_id not in self._written_onto:
+        last, checkpoint_id = self.progress.last, config["configurable"].get("checkpoint_id")
+        if self.progress.over and last is not None and last.checkpoint["id"] == checkpoint_id:
+            if checkpoint_id not in self.progress.written_onto:
                 return last
         return await self._saver.aget_tuple(config)
 
@@ -134,10 +142,10 @@ class GuardedSaver(BaseCheckpointSaver[str]):
                 self._address(config), checkpoint, self._metadata(config, metadata), new_versions
             )
         if not config["configurable"].get("checkpoint_ns"):
-            self.newest = checkpoint["id"]
+            self.progress.newest = checkpoint["id"]
             # Not with channels that are put together from the writes on earlier checkpoints.
             whole = DELTA_MARK not in metadata
-            self._last = CheckpointTuple(stored, checkpoint, metadata, None, []) if whole else None
+            self.progress.last = CheckpointTuple(stored, checkpoint, metadata, None, []) if whole else None
         return stored
 
     def put(
@@ -157,7 +165,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written."""
-        self._written_onto.add(config["configurable"]["checkpoint_id"])
+        self.progress.written_onto.add(config["configurable"]["checkpoint_id"])
         with self._gate.writing(), _storage_failures():
             await self._saver.aput_writes(config, writes, task_id, task_path)
 
@@ -165,7 +173,7 @@ class GuardedSaver(BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task has written, for sync subgraphs."""
-        self._written_onto.add(config["configurable"]["checkpoint_id"])
+        self.progress.written_onto.add(config["configurable"]["checkpoint_id"])
         with self._gate.writing(), _storage_failures():
             self._saver.put_writes(config, writes, task_id, task_path)
 

@@ -26,7 +26,7 @@ async def newest_state(parts: Parts, run: Run, stored: GuardedSaver | None = Non
         return None
     saver = stored or parts.storage.checkpoints.saver()
     try:
-        checkpoint_id = stored.newest if stored is not None else None
+        checkpoint_id = stored.progress.newest if stored is not None else None
         if checkpoint_id is None:
             checkpoint_id = await _newest_id(saver, run.thread_id)
     except Exception:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.auth.isolation_scene import MARK, Things
 from tests.auth.people import ANN, BOB, ENVIRON, MACHINE, SERVICE, bearer, token
+from tests.waiting import until
 
 
 def ticket(http: httpx.Client, resource: str, user: str = ANN) -> str:
@@ -98,6 +99,7 @@ def test_a_token_in_the_query_counts_only_where_it_is_allowed(http, anns, server
         assert opened(allowing, f"/threads/{thread}/stream", access_token=token(ANN)) == 200
         assert opened(allowing, f"/threads/{thread}/stream", access_token=token(BOB)) == 404
         assert allowing.get(f"/threads/{thread}", params={"access_token": token(ANN)}).status_code == 401
+        until(lambda: f"GET /threads/{thread} 401" in serving.output(), "the requests are not logged")
     assert token(ANN) not in serving.output()
 
 
@@ -105,4 +107,7 @@ def test_nothing_of_it_is_logged(http, anns, guarded_server):
     good = ticket(http, f"thread:{anns.thread}")
     opened(http, f"/threads/{anns.thread}/stream", ticket=good)
     opened(http, f"/threads/{anns.thread}/stream", ticket=f"{good}x")
+    last = http.get("/nowhere", params={"ticket": good}, headers={"x-request-id": good[:8]})
+    assert last.status_code == 401
+    until(lambda: f"request_id={good[:8]}" in guarded_server.output(), "the requests are not logged")
     assert good not in guarded_server.output(10_000_000)

@@ -109,6 +109,14 @@ async def test_delete_stops_runs_and_leaves_their_threads(engine, queue_run):
     assert stopped is not None and stopped.status == "interrupted"
 
 
+async def test_delete_takes_the_thread_of_a_stateless_run_that_has_not_begun(engine, parts):
+    assistant = await engine.assistants.create("steps")
+    run = await engine.runs.create_stateless({"assistant_id": assistant.assistant_id, "input": {}})
+    await engine.assistants.delete(assistant.assistant_id)
+    assert await parts.storage.threads.get(run.thread_id) is None
+    assert await parts.storage.runs.get(run.run_id) is None
+
+
 async def test_looking_into_graphs(engine):
     made = await engine.assistants.create("nested")
     assert {node["id"] for node in (await engine.assistants.graph("nested"))["nodes"]} >= {"top", "child"}

@@ -9,7 +9,7 @@ import pytest
 from tests.http.edge import Edge, read_until, serving
 from tests.waiting import until
 
-IDLE = 600
+IDLE = 1_200
 """More than two workers have threads for."""
 
 

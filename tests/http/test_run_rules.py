@@ -48,7 +48,7 @@ async def test_config_of_assistant_and_run(client: LangGraphClient) -> None:
     assert (metadata["thread_id"], metadata["run_attempt"]) == (thread_id, 1)
     assert seen["context"] == {}
     again = await seen_by(client, thread_id=thread_id)
-    assert "b" not in again["configurable"] or again["configurable"]["b"] == 1
+    assert (again["configurable"]["a"], again["configurable"]["b"]) == (1, 1), again
     await client.assistants.delete(assistant_id)
 
 

@@ -11,14 +11,13 @@ import pytest
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import NotFoundError
 
+from tests.http.test_runs import SLOW, STEPS, thread_of, until_status
+from tests.http.test_streams import SENTENCE
 from tests.server_process import ServerProcess
 from tests.waiting import eventually, until
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
-STEPS = ["one", "two", "three"]
-SLOW: dict[str, Any] = {"pause": 0.1, "rounds": 100}
-SENTENCE = "the quick brown fox jumps over the lazy dog"
 SAY: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 EMPTY: dict[str, Any] = {"log": []}
 SECONDS = 20
@@ -36,19 +35,6 @@ async def parts_of(stream: Any, most: int | None = None) -> list[Any]:
         if len(found) == most:
             break
     return found
-
-
-async def until_status(sdk: Any, thread_id: str, run_id: str, status: str) -> None:
-    """Wait until a run says so."""
-
-    async def says_so() -> bool:
-        return bool((await sdk.runs.get(thread_id, run_id))["status"] == status)
-
-    await eventually(says_so, f"the run does not become {status}", 10)
-
-
-async def thread_of(sdk: Any) -> str:
-    return str((await sdk.threads.create())["thread_id"])
 
 
 async def test_runs_in_the_background(sdk: Any) -> None:

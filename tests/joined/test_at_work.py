@@ -4,12 +4,11 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 from tests.crash.journal import notes
 from tests.http.test_multitask import no_overlap
 from tests.joined.conftest import Installation
-from tests.waiting import eventually
+from tests.scale.test_many_processes import fires_once
 
 WITHIN = 60
 
@@ -110,18 +109,7 @@ async def test_a_cron_fires_once_for_all_processes(installation: Installation) -
     installation.environ["CRON_SCHEDULER_SLEEP_TIME"] = "0.1"
     api = installation.api()
     installation.worker()
-    async with api.sdk() as sdk, asyncio.timeout(WITHIN):
-        thread_id = (await sdk.threads.create())["thread_id"]
-        await sdk.crons.create_for_thread(thread_id, "echo", schedule="* * * * * */2", input={})
-        found: list[Any] = []
-
-        async def three() -> bool:
-            found[:] = await sdk.runs.list(thread_id, limit=100)
-            return len(found) >= 3
-
-        await eventually(three, "the cron does not fire", WITHIN)
-    times = [run["created_at"][:19] for run in found]
-    assert len(set(times)) == len(times)
+    await fires_once(api)
 
 
 BLOCKING = """

@@ -50,12 +50,22 @@ def test_every_node_shows_the_queue_of_all_and_its_own_slots(nodes: Nodes) -> No
 
 
 def test_a_worker_listens_nowhere_unless_told_to(nodes: Nodes) -> None:
-    listening = {
-        row.split()[9] for row in Path("/proc/net/tcp").read_text().splitlines() if row.split()[3] == "0A"
-    }
-    pid = nodes.worker().server_pid
+    port = free_port()
+    quiet, told = nodes.worker(), nodes.worker("--worker-port", str(port))
+    assert [listening(one.server_pid) for one in (quiet, told)] == [set(), {port}]
+
+
+def listening(pid: int) -> set[int]:
+    """The ports on which a process accepts connections."""
     opened = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
-    assert not opened & {f"socket:[{inode}]" for inode in listening}
+    rows = [
+        row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()
+    ]
+    return {
+        int(row[1].rpartition(":")[2], 16)
+        for row in rows
+        if row[3] == "0A" and f"socket:[{row[9]}]" in opened
+    }
 
 
 def test_nodes_count_requests_together_and_pass_them_while_redis_is_away(nodes: Nodes) -> None:

@@ -111,6 +111,10 @@ def test_values_are_read_as_what_they_are() -> None:
 def test_a_flag_is_named_as_typed() -> None:
     with pytest.raises(StartupError, match="^--port=x cannot be used"):
         read_settings({"port": "x"}, {})
+    database = {"DATABASE_URI": "postgresql://h/agents"}
+    for field, value in (("no_worker", "1"), ("worker_processes", "2")):
+        with pytest.raises(StartupError, match=f"^--{field.replace('_', '-')} with DATABASE_URI"):
+            read_settings({field: value}, database)
 
 
 @pytest.mark.parametrize(

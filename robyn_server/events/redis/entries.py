@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -15,8 +15,10 @@ GONE = "\0gone"
 LOST = "\0lost"
 """The event that stands in the place of entries of a run that could not be sent."""
 
-
 SILENCE_SECONDS = 5
+
+MOST_CONNECTIONS = 64
+"""Who finds all of them in use waits: hundreds of streams may be opened at the same moment."""
 
 Entries: TypeAlias = list[tuple[bytes, dict[bytes, bytes]]]
 """Ids and fields of a stream, as a client without `decode_responses` gives them."""
@@ -24,8 +26,10 @@ Entries: TypeAlias = list[tuple[bytes, dict[bytes, bytes]]]
 
 def connect(uri: str) -> Redis:
     """A client as the log and the hints need it; it connects when it is used."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         uri,
+        max_connections=MOST_CONNECTIONS,
+        timeout=SILENCE_SECONDS,
         protocol=2,
         socket_connect_timeout=5,
         # Longer than any command waits, for a server that stands still without breaking its connections.
@@ -35,6 +39,7 @@ def connect(uri: str) -> Redis:
         # Ours to retry: the library would append a batch twice whose answer was lost.
         retry=Retry(NoBackoff(), 0),
     )
+    return Redis.from_pool(pool)
 
 
 def listed(answer: Any) -> Entries:

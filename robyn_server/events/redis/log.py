@@ -7,6 +7,7 @@ feeds for all threads (`feed.py`).
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from itertools import takewhile
 
 from redis.asyncio import Redis
@@ -88,24 +89,25 @@ class RedisEventLog:
             batches = self._stored(thread_id, after, await self.tail(thread_id), run_id is not None)
         else:
             batches = self._live(thread_id, after, run_id is not None)
-        async for batch in batches:
-            if batch and batch[-1].event == GONE:
-                return
-            mine = [
-                entry
-                for entry in batch
-                if entry.event != GONE
-                and run_id in (None, entry.run_id)
-                # Who comes late to a whole thread is shown what there is; everybody else has missed something.
-                and not (entry.event == LOST and run_id is None and stored_only)
-            ]
-            whole = list(takewhile(lambda entry: entry.event != LOST, mine))
-            if whole or not batch:
-                yield await self._sealing.opened(whole)
-                if run_id is not None and whole and whole[-1].event == END_OF_RUN:
+        async with aclosing(batches):
+            async for batch in batches:
+                if batch and batch[-1].event == GONE:
                     return
-            if len(whole) < len(mine):
-                raise LogGap
+                mine = [
+                    entry
+                    for entry in batch
+                    if entry.event != GONE
+                    and run_id in (None, entry.run_id)
+                    # Who comes late to a whole thread is shown what there is; everybody else has missed something.
+                    and not (entry.event == LOST and run_id is None and stored_only)
+                ]
+                whole = list(takewhile(lambda entry: entry.event != LOST, mine))
+                if whole or not batch:
+                    yield await self._sealing.opened(whole)
+                    if run_id is not None and whole and whole[-1].event == END_OF_RUN:
+                        return
+                if len(whole) < len(mine):
+                    raise LogGap
 
     async def forget_thread(self, thread_id: str) -> None:
         """See `interfaces.EventLog`. Readers of every process end."""
@@ -131,12 +133,14 @@ class RedisEventLog:
                 yield []
                 await asyncio.sleep(SOON_SECONDS)
         ring.readers += 1
+        batches = self._read(thread_id, ring, cursor, strict)
         try:
-            async for batch in self._read(thread_id, ring, cursor, strict):
+            async for batch in batches:
                 yield batch
         finally:
             ring.readers -= 1
             self._feed.end_unread(thread_id)
+            await batches.aclose()
 
     async def _read(
         self, thread_id: str, ring: Ring, cursor: EventId, strict: bool

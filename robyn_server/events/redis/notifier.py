@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from robyn_server.events.notifier import InProcessNotifier
 from robyn_server.events.redis.entries import PREFIX
+from robyn_server.resources.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class RedisNotifier:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._here = InProcessNotifier()
+        self._name = random_id()
         self._outgoing: dict[tuple[str, str], None] = {}
         """Channel and text of what is to be said, each once."""
         self._speaking: asyncio.Task[None] | None = None
@@ -31,7 +33,7 @@ class RedisNotifier:
     def run_queued(self) -> None:
         """See `interfaces.Notifier`."""
         self._here.run_queued()
-        self._say(QUEUED, "")
+        self._say(QUEUED, self._name)
 
     def cancel_requested(self, run_id: str) -> None:
         """See `interfaces.Notifier`."""
@@ -86,8 +88,9 @@ class RedisNotifier:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _heard(self, channel: str, text: str) -> None:
-        # Our own come back too; a second hint does no harm.
+        # Our own come back too. A second one to claim would be a claim in vain; a second one to cancel does no harm.
         if channel == QUEUED:
-            self._here.run_queued()
+            if text != self._name:
+                self._here.run_queued()
         else:
             self._here.cancel_requested(text)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -87,8 +88,9 @@ class RedisWriter:
 
     async def flushed(self, thread_id: str | None = None) -> None:
         """Wait until what was appended so far (to a thread) is sent, or given up."""
-        until = max((one.serial for one in self._unsent() if thread_id in (None, one.thread_id)), default=0)
-        while not self._given_up and any(one.serial <= until for one in self._unsent()[:1]):
+        unsent = chain(self._sending, self._pending)
+        until = max((one.serial for one in unsent if thread_id in (None, one.thread_id)), default=0)
+        while not self._given_up and any(one.serial <= until for one in self._oldest()):
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
@@ -101,8 +103,9 @@ class RedisWriter:
                 self._task.cancel()
             await asyncio.wait([self._task])
 
-    def _unsent(self) -> list[_Pending]:
-        return self._sending or self._pending
+    def _oldest(self) -> list[_Pending]:
+        """The first that is not sent, if any."""
+        return (self._sending or self._pending)[:1]
 
     async def _send_all(self) -> None:
         tried = False

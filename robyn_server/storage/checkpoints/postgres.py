@@ -37,7 +37,8 @@ from robyn_server.storage.checkpoints.encoding import (
 from robyn_server.storage.checkpoints.ids import stay_above
 from robyn_server.storage.checkpoints.interfaces import Upkeep
 from robyn_server.storage.checkpoints.rows import Place
-from robyn_server.storage.postgres_db import Pool, PostgresDb, trouble_as_domain_error
+from robyn_server.storage.postgres_connection import Pool, trouble_as_domain_error
+from robyn_server.storage.postgres_db import PostgresDb
 
 
 class PostgresSaver(AsyncPostgresSaver):
@@ -209,7 +210,7 @@ class PostgresCheckpoints:
         await self._db.write(partial(upkeep.copy_thread, thread_id, new_thread_id))
 
     async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
-        """See `upkeep_postgres.keep_latest`. Not while the thread has a running run."""
+        """See `upkeep.keep_newest`. Not while the thread has a running run."""
         await self._db.write(partial(upkeep.keep_latest, thread_id, keep))
 
     async def newest_run_id(self, thread_id: str) -> str | None:

@@ -1,6 +1,8 @@
 """The upkeep of checkpoints, as transitions. Each may be repeated after a crash."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.encoding import DELTA_MARK
@@ -10,6 +12,9 @@ from robyn_server.storage.checkpoints.values import drop_unnamed_values, drop_va
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import marks
 from robyn_server.storage.encryption.cipher import Cipher
+
+Drop: TypeAlias = Callable[[str, Sequence[Row]], Transition[None]]
+"""Drops checkpoints of a thread, given as (namespace, id), with their writes and what only they use."""
 
 _OF_SLOT = " AND ".join(f"{column} = ?" for column in SLOT.split(", "))
 
@@ -65,14 +70,20 @@ def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
 
 
 def keep_latest(cipher: Cipher, thread_id: str, keep: int) -> Transition[None]:
+    """See `keep_newest`."""
+    yield from keep_newest(thread_id, keep, _HAS_DELTAS, partial(_drop, cipher))
+
+
+def keep_newest(thread_id: str, keep: int, has_deltas: str, drop: Drop) -> Transition[None]:
     """Prune each namespace to its newest `keep` checkpoints. Where a graph uses delta channels, ancestors that
-    these still need for their values stay as well."""
+    these still need for their values stay as well. `has_deltas`: SQL test, whether a checkpoint builds on its
+    parent."""
     rows = yield (
-        f"SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, {_HAS_DELTAS} FROM checkpoints"
+        f"SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, {has_deltas} FROM checkpoints"
         " WHERE thread_id = ? ORDER BY checkpoint_ns, checkpoint_id DESC",
         (thread_id,),
     )
-    yield from _drop(cipher, thread_id, list(superfluous(rows, keep)))
+    yield from drop(thread_id, list(_superfluous(rows, keep)))
     yield (
         "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
         " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
@@ -137,7 +148,7 @@ def undo_writes(thread_id: str, run_id: str) -> Transition[None]:
             yield f"INSERT INTO checkpoint_writes({WRITE}) VALUES ({marks(9)})", write
 
 
-def _drop(cipher: Cipher, thread_id: str, doomed: list[Row]) -> Transition[None]:
+def _drop(cipher: Cipher, thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
     for ns, checkpoint_id in doomed:
         for table in ("checkpoints", "checkpoint_writes", "write_undo"):
             yield f"DELETE FROM {table} WHERE {OF_CHECKPOINT}", (thread_id, ns, checkpoint_id)
@@ -145,7 +156,7 @@ def _drop(cipher: Cipher, thread_id: str, doomed: list[Row]) -> Transition[None]
         yield from drop_unnamed_values(cipher, thread_id)
 
 
-def superfluous(rows: Iterable[Row], keep: int) -> Iterator[tuple[str, str]]:
+def _superfluous(rows: Iterable[Row], keep: int) -> Iterator[tuple[str, str]]:
     """Namespace and id of the checkpoints to drop when each namespace keeps its newest `keep`, and of those what they
     need. Rows are (namespace, id, id of the parent, whether it builds on the parent), newest first."""
     by_namespace: dict[str, dict[str, tuple[str | None, int]]] = {}

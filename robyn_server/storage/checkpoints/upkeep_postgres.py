@@ -8,7 +8,7 @@ import orjson
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.report import byte_report
 from robyn_server.storage.checkpoints.rows import OF_CHECKPOINT, SLOT, WRITE, Place
-from robyn_server.storage.checkpoints.upkeep import superfluous, undo_writes
+from robyn_server.storage.checkpoints.upkeep import keep_newest, undo_writes
 from robyn_server.storage.db import Row, Transition
 
 UNDO_TABLE = (
@@ -86,20 +86,8 @@ def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
 
 
 def keep_latest(thread_id: str, keep: int) -> Transition[None]:
-    """Prune each namespace to its newest `keep` checkpoints. Where a graph uses delta channels, ancestors that
-    these still need for their values stay as well."""
-    rows = yield (
-        f"SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, {_HAS_DELTAS} FROM checkpoints"
-        " WHERE thread_id = ? ORDER BY checkpoint_ns, checkpoint_id DESC",
-        (thread_id,),
-    )
-    yield from _drop(thread_id, list(superfluous(rows, keep)))
-    yield (
-        "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
-        " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
-        " (SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?)",
-        (thread_id, thread_id),
-    )
+    """See `upkeep.keep_newest`."""
+    yield from keep_newest(thread_id, keep, _HAS_DELTAS, _drop)
 
 
 def newest_id(thread_id: str, checkpoint_ns: str) -> Transition[str | None]:
@@ -134,7 +122,7 @@ def storage(thread_id: str) -> Transition[JsonObject]:
     )
 
 
-def _drop(thread_id: str, doomed: Sequence[Row | tuple[str, str]]) -> Transition[None]:
+def _drop(thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
     if not doomed:
         return
     listed = orjson.dumps([list(one) for one in doomed]).decode()

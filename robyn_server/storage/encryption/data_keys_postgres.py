@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from robyn_server.storage.postgres_db import conninfo, trouble_as_domain_error
+from robyn_server.storage.postgres_connection import conninfo, trouble_as_domain_error
 
 TABLES = (
     "CREATE TABLE data_key (key_id BYTEA PRIMARY KEY, context TEXT NOT NULL, wrapped BYTEA NOT NULL)",

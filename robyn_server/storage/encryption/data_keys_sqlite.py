@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from robyn_server.storage.migrations import bring_up_to_date
-from robyn_server.storage.sqlite_db import connect, trouble_as_unavailable
+from robyn_server.storage.sqlite_connection import connect, trouble_as_unavailable
 
 KEYS_FILE = "keys.db"
 

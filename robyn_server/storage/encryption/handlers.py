@@ -92,7 +92,9 @@ class EncryptionHandlers:
         return dict(await asyncio.to_thread(self._call, asked))
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread. May be called twice."""
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

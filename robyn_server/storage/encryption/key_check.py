@@ -5,7 +5,7 @@ from pathlib import Path
 
 from robyn_server.errors import StartupError
 from robyn_server.storage.encryption.cipher import CannotOpen, Cipher
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.sqlite_connection import connect
 
 CANARY = b"The data of this file is sealed with this key."
 
@@ -45,16 +45,16 @@ def _check(connection: sqlite3.Connection, path: Path, cipher: Cipher, claim: bo
         connection.execute("CREATE TABLE IF NOT EXISTS sealed_with (canary BLOB NOT NULL)")
         connection.execute("INSERT INTO sealed_with(canary) VALUES (?)", (cipher.seal(CANARY),))
     connection.execute("COMMIT")
-    if canary is None:
-        return
+    if canary is not None:
+        refuse_another(cipher, canary, str(path))
+
+
+def refuse_another(cipher: Cipher, canary: bytes, place: str, more: str = "") -> None:
+    """Raises `StartupError`, which names `place` and ends with `more`, when the cipher did not seal the canary."""
+    as_before = "set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json) as it was"
     if not cipher.seals:
-        raise StartupError(
-            f"{path} is encrypted: set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json) as it was."
-        )
+        raise StartupError(f"{place} is encrypted: {as_before}{more}.")
     try:
         cipher.open(canary)
     except CannotOpen:
-        raise StartupError(
-            f"{path} was encrypted with another key: set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json)"
-            " as it was."
-        ) from None
+        raise StartupError(f"{place} was encrypted with another key: {as_before}{more}.") from None

@@ -3,9 +3,9 @@
 import psycopg
 
 from robyn_server.errors import StartupError
-from robyn_server.storage.encryption.cipher import CannotOpen, Cipher
-from robyn_server.storage.encryption.key_check import CANARY
-from robyn_server.storage.postgres_db import conninfo, place_of
+from robyn_server.storage.encryption.cipher import Cipher
+from robyn_server.storage.encryption.key_check import CANARY, refuse_another
+from robyn_server.storage.postgres_connection import conninfo, place_of
 
 
 def check_key(uri: str, cipher: Cipher) -> None:
@@ -16,19 +16,8 @@ def check_key(uri: str, cipher: Cipher) -> None:
         canary = _canary(uri, cipher)
     except psycopg.Error as error:
         raise StartupError(f"{place} cannot be used: {error}.") from error
-    if canary is None:
-        return
-    if not cipher.seals:
-        raise StartupError(
-            f"{place} is encrypted: set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json) as it was."
-        )
-    try:
-        cipher.open(canary)
-    except CannotOpen:
-        raise StartupError(
-            f"{place} was encrypted with another key: set LANGGRAPH_AES_KEY (or encryption.path of langgraph.json)"
-            " as it was, the same for all servers."
-        ) from None
+    if canary is not None:
+        refuse_another(cipher, canary, place, more=", the same for all servers")
 
 
 def _canary(uri: str, cipher: Cipher) -> bytes | None:

@@ -9,7 +9,7 @@ from robyn_server.errors import StartupError
 from robyn_server.storage.db import Transition
 from robyn_server.storage.dialect import Dialect, SqliteDialect
 from robyn_server.storage.migrations import step_001_tables, step_002_list_members
-from robyn_server.storage.sqlite_db import connect, run_transition
+from robyn_server.storage.sqlite_connection import connect, run_transition
 
 APP_FILE = "app.db"
 

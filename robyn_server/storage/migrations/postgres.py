@@ -11,8 +11,9 @@ from robyn_server.storage.checkpoints.upkeep_postgres import UNDO_TABLE
 from robyn_server.storage.dialect_postgres import PostgresDialect
 from robyn_server.storage.encryption.data_keys_postgres import TABLES as KEY_TABLES
 from robyn_server.storage.migrations import STEPS, Step, upgrade
-from robyn_server.storage.postgres_db import WRITE, Connection, begin_in, connect, place_of, transact
-from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
+from robyn_server.storage.postgres_connection import Connection, connect, place_of
+from robyn_server.storage.postgres_db import WRITE, begin_in, transact
+from robyn_server.storage.store.schema import STEPS as STORE_STEPS
 
 OLDEST = 14
 LOCK = 7_263_548_101

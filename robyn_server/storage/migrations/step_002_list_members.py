@@ -15,10 +15,15 @@ SQLITE = """INSERT OR IGNORE INTO meta_index(kind, path, value, id)
     WHERE k.type = 'array' AND (m.type IN ('text', 'true', 'false', 'null') OR m.type IN ('integer', 'real')
         AND abs(m.value) < 9007199254740992 AND m.value = CAST(m.value AS INTEGER))"""
 
+# PostgreSQL takes no JSON apart that holds a NUL: a DEL stands in its place then, which we never write in this way.
+POSTGRES_STEP = "replace({}, chr(127), '\\0')".format(
+    STEP.replace("k.key", "replace(k.key, '\\u007f', '\\u0000')")
+)
 POSTGRES = """INSERT INTO meta_index(kind, path, value, id)
-    SELECT '{kind}', substr({step} || '.\\*', 1, 200), substr(CASE json_typeof(m.value)
-        WHEN 'number' THEN trunc(m.value::text::numeric)::text ELSE m.value::text END, 1, 200), t.{kind}_id
-    FROM {kind} t, json_each(t.metadata) k, json_array_elements(
+    SELECT '{kind}', substr({step} || '.\\*', 1, 200), substr(replace(CASE json_typeof(m.value)
+        WHEN 'number' THEN trunc(m.value::text::numeric)::text ELSE m.value::text END, '\\u007f', '\\u0000'), 1, 200),
+        t.{kind}_id
+    FROM {kind} t, json_each(replace(t.metadata::text, '\\u0000', '\\u007f')::json) k, json_array_elements(
         CASE WHEN json_typeof(k.value) = 'array' THEN k.value ELSE '[]' END) m(value)
     WHERE CASE json_typeof(m.value) WHEN 'object' THEN FALSE WHEN 'array' THEN FALSE WHEN 'number'
         THEN abs(m.value::text::numeric) < 9007199254740992 AND m.value::text::numeric = trunc(m.value::text::numeric)
@@ -28,5 +33,5 @@ POSTGRES = """INSERT INTO meta_index(kind, path, value, id)
 
 def statements(dialect: Dialect) -> tuple[str, ...]:
     """One for each kind of object that has metadata."""
-    insert = SQLITE if dialect.name == "sqlite" else POSTGRES
-    return tuple(insert.format(kind=kind, step=STEP) for kind in KINDS)
+    insert, step = (SQLITE, STEP) if dialect.name == "sqlite" else (POSTGRES, POSTGRES_STEP)
+    return tuple(insert.format(kind=kind, step=step) for kind in KINDS)

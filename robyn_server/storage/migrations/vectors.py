@@ -8,7 +8,7 @@ from psycopg import sql
 
 from robyn_server.errors import StartupError
 from robyn_server.storage.migrations.postgres import DOCUMENTS_SCHEMA, take_turn
-from robyn_server.storage.postgres_db import Connection, connect, place_of
+from robyn_server.storage.postgres_connection import Connection, connect, place_of
 from robyn_server.storage.store.rows import FLOAT_BYTES
 from robyn_server.storage.store.vectors_postgres import vector_text
 

@@ -36,23 +36,19 @@ from robyn_server.storage.store.embedding import Embedder, Meanings
 from robyn_server.storage.store.reembedding import BEGINNING, choose, renew, stale
 from robyn_server.storage.store.rows import (
     SWEPT_AT_ONCE,
-    embeddings,
     get,
     is_owner,
     list_namespaces,
-    owners,
     put,
     refresh,
-    rename_vectors,
     sweep,
-    tables,
 )
+from robyn_server.storage.store.schema import STEPS
 from robyn_server.storage.store.search import check_filter, search
 from robyn_server.storage.store.vectors import VectorIndex
 
 STORE_FILE = "store.db"
 DOCUMENTS_FILE = "documents.db"
-STEPS = (tables, embeddings, owners, rename_vectors)
 LOOK_AGAIN_SECONDS = 600.0
 
 

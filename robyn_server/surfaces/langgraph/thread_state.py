@@ -5,7 +5,7 @@ from robyn_server.errors import Unprocessable
 from robyn_server.resources.encoding import encode
 from robyn_server.resources.thread import ThreadState
 from robyn_server.resources.types import Json, JsonObject
-from robyn_server.surfaces.langgraph.reading import path_id, thread_id_first
+from robyn_server.surfaces.langgraph.reading import path_id, query_flag, thread_id_first
 from robyn_server.web.routing import Answer, Reply, Request, Route
 
 
@@ -17,13 +17,11 @@ def _states(states: list[ThreadState]) -> Reply:
     return _reply([state_document(state) for state in states])
 
 
-def _with_subgraphs(request: Request) -> bool:
-    return request.query_value("subgraphs") in ("true", "True")
-
-
 async def get_state(request: Request) -> Answer:
     """The newest state."""
-    state = await request.engine.states.get(path_id(request, "thread"), subgraphs=_with_subgraphs(request))
+    state = await request.engine.states.get(
+        path_id(request, "thread"), subgraphs=query_flag(request, "subgraphs")
+    )
     return _reply(state_document(state))
 
 
@@ -31,7 +29,7 @@ async def get_state_at(request: Request) -> Answer:
     """The state at a checkpoint of the root graph."""
     checkpoint = {"checkpoint_id": request.path_params["checkpoint_id"]}
     state = await request.engine.states.get(
-        path_id(request, "thread"), checkpoint, subgraphs=_with_subgraphs(request)
+        path_id(request, "thread"), checkpoint, subgraphs=query_flag(request, "subgraphs")
     )
     return _reply(state_document(state))
 

@@ -42,6 +42,9 @@ async def test_postgres_saver(postgres: PostgresServer, cipher: Cipher) -> None:
         await storage.close()
 
     report = await validate(RegisteredCheckpointer("PostgresSaver", fresh))
-    # The library has no copy and no deletion by run: those are `PostgresCheckpoints`.
     failures = {name: result.failures for name, result in report.results.items() if result.passed is False}
     assert not failures
+    # The library has no copy and no deletion by run: those are `PostgresCheckpoints`.
+    missing = {name for name, result in report.results.items() if result.passed is None}
+    assert missing == {"copy_thread", "delete_for_runs"}
+    assert set(report.results) == {capability.value for capability in ALL_CAPABILITIES}

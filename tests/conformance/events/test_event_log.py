@@ -135,6 +135,17 @@ async def test_memory_of_many_threads_is_bounded(in_process: InProcessEventLog) 
     assert in_process.held_bytes <= 200_000
 
 
+async def test_when_memory_is_full_room_is_made_for_many_appends_at_once(
+    in_process: InProcessEventLog,
+) -> None:
+    held = []
+    for n in range(300):
+        put(in_process, 1, thread=f"t{n % 10}", size=1_000)
+        held.append(in_process.held_bytes)
+    assert 190_000 < max(held) <= 200_000
+    assert min(held[200:]) < 190_000
+
+
 async def test_finished_runs_that_nobody_reads_give_their_memory_back_at_once(tmp_path: Path) -> None:
     log = InProcessEventLog(open_spill(tmp_path), idle_bytes=50_000, grace=0.0)
     cursor = await log.tail("read")

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from robyn_server.events.interfaces import LogGap
-from robyn_server.events.redis.entries import connect
+from robyn_server.events.redis.entries import connect, key_of
 from robyn_server.events.redis.log import RedisEventLog
 from robyn_server.events.redis.notifier import RedisNotifier
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
@@ -87,6 +87,31 @@ async def test_entries_are_let_go_after_the_end_of_the_run(on_redis: RedisEventL
     assert 0 < await redis.ttl(key) <= 60
 
 
+async def test_kept_and_tail_also_wait_for_what_stands_behind_a_batch_under_way(
+    on_redis: RedisEventLog, redis: Redis
+) -> None:
+    on_redis.append("other", R, 1, True, [("values", b"0")])
+    # The writer takes that up; what comes now waits for its turn, and is more than one batch.
+    await asyncio.sleep(0)
+    on_redis.append(T, R, 1, True, [("values", b"%d" % n) for n in range(1_000)])
+    place = await on_redis.tail(T)
+    assert await redis.xlen(key_of(T)) == 1_000
+    on_redis.append("other", R, 1, True, [("values", b"1")])
+    await asyncio.sleep(0)
+    on_redis.append(T, R, 1, True, [("values", b"%d" % n) for n in range(1_000)])
+    await on_redis.kept()
+    assert await redis.xlen(key_of(T)) == 2_000
+    assert await on_redis.tail(T) > place
+
+
+async def test_many_readers_who_come_at_once_wait_for_their_turn(on_redis: RedisEventLog) -> None:
+    readers = [asyncio.create_task(collect(on_redis.follow(f"t{n}", START, R))) for n in range(300)]
+    assert await asyncio.gather(*(on_redis.tail(f"t{n}") for n in range(300))) == [START] * 300
+    for n in range(300):
+        on_redis.end(f"t{n}", R, 1, False)
+    assert [len(entries) for entries in await asyncio.gather(*readers)] == [1] * 300
+
+
 @pytest.fixture
 def own_server() -> Iterator[RedisServer]:
     """A server that the test may stop."""
@@ -125,3 +150,19 @@ async def test_hints_reach_other_processes(redis: Redis) -> None:
         assert await cancelled.get() == "r1"
     await here.close()
     await there.close()
+
+
+async def test_who_says_that_a_run_is_queued_is_told_of_it_once(redis: Redis) -> None:
+    notifier = RedisNotifier(redis)
+    queued, cancelled = [], asyncio.Queue[str]()
+    notifier.on_run_queued(lambda: queued.append(1))
+    notifier.on_cancel_requested(cancelled.put_nowait)
+    async with asyncio.timeout(10):
+        while (await redis.pubsub_numsub("robyn_server:cancelled"))[0][1] < 1:
+            pass
+        notifier.run_queued()
+        notifier.cancel_requested("r1")
+        # The second one has been to Redis, and comes after what was said before.
+        assert [await cancelled.get(), await cancelled.get()] == ["r1", "r1"]
+    assert queued == [1]
+    await notifier.close()

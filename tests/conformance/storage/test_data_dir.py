@@ -10,9 +10,11 @@ import pytest
 from robyn_server.errors import StartupError
 from robyn_server.storage.data_dir import file_system_of, hold_data_dir, join_data_dir
 from robyn_server.storage.dialect import SqliteDialect
-from robyn_server.storage.migrations import APP_FILE, STEPS, migrate, upgrade
+from robyn_server.storage.encryption.data_keys_sqlite import KEYS_FILE
+from robyn_server.storage.encryption.data_keys_sqlite import STEPS as KEYS_STEPS
+from robyn_server.storage.migrations import APP_FILE, STEPS, Step, bring_up_to_date, migrate, upgrade
 from robyn_server.storage.opening import refuse_steps
-from robyn_server.storage.sqlite_db import connect, run_transition
+from robyn_server.storage.sqlite_connection import connect, run_transition
 
 HOLDER = """
 import sys
@@ -63,12 +65,15 @@ def test_workers_join_a_server_that_lets_them_and_keep_out_one_that_works_alone(
     alone.release()
 
 
-def test_databases_that_workers_use_are_not_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("file", "steps"), [(APP_FILE, STEPS), (KEYS_FILE, KEYS_STEPS)])
+def test_databases_that_workers_use_are_not_changed(
+    tmp_path: Path, file: str, steps: tuple[Step, ...]
+) -> None:
     refuse_steps(tmp_path)
-    migrate(tmp_path)
+    bring_up_to_date(tmp_path / file, steps)
     refuse_steps(tmp_path)
-    connection = connect(tmp_path / APP_FILE)
-    connection.execute("INSERT INTO schema_version(version) VALUES (?)", (len(STEPS) + 1,))
+    connection = connect(tmp_path / file)
+    connection.execute("INSERT INTO schema_version(version) VALUES (?)", (len(steps) + 1,))
     connection.close()
     with pytest.raises(StartupError, match="worker processes use it: stop them first"):
         refuse_steps(tmp_path)

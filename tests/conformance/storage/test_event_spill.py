@@ -46,6 +46,23 @@ async def test_entries_are_stored_soon_without_being_asked_for(spill: SqliteSpil
     assert spill.behind == 0
 
 
+async def test_a_sweep_that_fails_takes_nothing_else_back(spill: SqliteSpill) -> None:
+    spill.write("kept", [event(1), event(2, name=END_OF_RUN)])
+    spill.write("gone", [event(1)])
+    await spill._on_writer(
+        lambda connection: connection.execute(
+            "CREATE TRIGGER refusing BEFORE DELETE ON event WHEN OLD.thread_id = 'kept'"
+            " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        ).fetchall()
+    )
+    with pytest.raises(Unavailable, match="refused"):
+        await spill.sweep(now_ms=100, keep_ms=1, most_bytes=1 << 30)
+    await spill.forget_thread("gone")
+    spill.write("later", [event(3)])
+    await spill.flushed()
+    assert [len(await spill.read(thread, START, None)) for thread in ("kept", "gone", "later")] == [2, 0, 1]
+
+
 async def test_entries_wait_for_a_full_disk_to_have_room_again(spill: SqliteSpill, cipher: Cipher) -> None:
     await spill._on_writer(lambda connection: connection.execute("PRAGMA max_page_count = 20").fetchall())
     spill.write("t", [event(ms, data=b"x" * 1_000) for ms in range(1, 300)])

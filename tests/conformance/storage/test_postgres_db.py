@@ -20,7 +20,7 @@ from robyn_server.storage.opening import describe
 from robyn_server.storage.opening import open_storage as open_any_storage
 from robyn_server.storage.postgres import PostgresStorage, open_storage
 from robyn_server.storage.run_queue import claim_statement
-from robyn_server.storage.store.sql_store import STEPS as STORE_STEPS
+from robyn_server.storage.store.schema import STEPS as STORE_STEPS
 from tests.conformance.storage.queue_scenes import Queue
 from tests.postgres_server import PostgresServer
 

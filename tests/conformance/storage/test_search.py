@@ -17,7 +17,7 @@ from robyn_server.storage.dialect import Dialect, SqliteDialect
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.meta_index import entries
 from robyn_server.storage.migrations import APP_FILE, migrate, step_002_list_members
-from robyn_server.storage.sqlite_db import connect, run_transition
+from robyn_server.storage.sqlite_connection import connect, run_transition
 from robyn_server.storage.threads import ORDERS, ThreadTable
 
 T = TypeVar("T")
@@ -335,6 +335,14 @@ LISTS: dict[str, Any] = {
 }
 
 
+# Texts that SQLite reads to their NUL only.
+NULS: dict[str, Any] = {
+    "nul\0 in a key": ["nul\0 in a member", "no \\u0000 nul", "\x7f"],
+    "no \\u0000 nul": [1],
+    "below a list": [["nul\0"]],
+}
+
+
 async def test_lists_from_before_are_indexed_alike(storage: Storage) -> None:
     """The step of the migration writes what `write_index` writes."""
     db: Db = storage._db  # type: ignore[attr-defined]
@@ -347,9 +355,10 @@ async def test_lists_from_before_are_indexed_alike(storage: Storage) -> None:
         for statement in step_002_list_members.statements(db.dialect):
             yield statement, ()
 
-    await storage.threads.create(NewThread("t1", LISTS))
+    lists = LISTS if db.dialect.name == "sqlite" else LISTS | NULS
+    await storage.threads.create(NewThread("t1", lists))
     written = await db.read(indexed)
-    assert sum(path.endswith("\\*") for _, path, _, _ in written) == 8
+    assert sum(path.endswith("\\*") for _, path, _, _ in written) == (8 if lists is LISTS else 12)
     await db.write(again)
     assert sorted(await db.read(indexed)) == sorted(written)
     # Nothing is lost by doing it once more.

@@ -34,7 +34,8 @@ from robyn_server.storage.run_queue import (
     next_due_moment,
 )
 from robyn_server.storage.sqlite import open_storage
-from robyn_server.storage.sqlite_db import SqliteDb, connect
+from robyn_server.storage.sqlite_connection import connect
+from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.threads import ThreadTable
 from tests.conformance.storage.queue_scenes import HERE, LEASE, new_run
 

@@ -10,7 +10,7 @@ from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp, 
 from robyn_server.errors import StartupError, Unavailable
 from robyn_server.storage.encryption.cipher import Cipher
 from robyn_server.storage.interfaces import Storage
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.sqlite_connection import connect
 from robyn_server.storage.store.sql_store import STORE_FILE, SqlStore, StoreOptions, open_store
 from tests.waiting import until
 

@@ -13,10 +13,10 @@ from robyn_server.settings import Settings
 from robyn_server.storage import postgres as on_postgres
 from robyn_server.storage.interfaces import Storage
 from robyn_server.storage.migrations import bring_up_to_date
-from robyn_server.storage.sqlite_db import connect
+from robyn_server.storage.sqlite_connection import connect
 from robyn_server.storage.store.fence import FencedStore
-from robyn_server.storage.store.rows import owners
-from robyn_server.storage.store.sql_store import STEPS, STORE_FILE, SqlStore, StoreOptions, open_store
+from robyn_server.storage.store.schema import STEPS, owners
+from robyn_server.storage.store.sql_store import STORE_FILE, SqlStore, StoreOptions, open_store
 from tests.conformance.storage.test_store_vectors import WORDS, bag_of_words
 from tests.postgres_server import PostgresServer
 

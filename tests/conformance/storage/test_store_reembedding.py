@@ -15,10 +15,11 @@ from robyn_server.storage.encryption.cipher import CLEAR, AesGcm, DerivedKeys
 from robyn_server.storage.migrations import bring_up_to_date
 from robyn_server.storage.migrations.postgres import migrate
 from robyn_server.storage.migrations.vectors import open_vectors
-from robyn_server.storage.postgres_db import PostgresDb, open_pool
+from robyn_server.storage.postgres_connection import open_pool
+from robyn_server.storage.postgres_db import PostgresDb
 from robyn_server.storage.sqlite_db import SqliteDb
 from robyn_server.storage.store.reembedding import AT_ONCE
-from robyn_server.storage.store.rows import tables
+from robyn_server.storage.store.schema import tables
 from robyn_server.storage.store.sql_store import (
     STEPS,
     STORE_FILE,

@@ -70,26 +70,21 @@ async def test_an_interrupt_is_an_extra_frame_with_three_keys() -> None:
         ("updates", {"__interrupt__": asked}),
         ("values", {"log": ["prep"], "__interrupt__": asked}),
     ]
-    assert [one.id for one in mapper.interrupts] == [asked[0]["id"]]
     assert mapper.last_values == b'{"log":["prep"]}'
-    resumed, frames = await run(streaming.asking(), Command(resume="Ann"), ["values"], saver=saver)
+    _, frames = await run(streaming.asking(), Command(resume="Ann"), ["values"], saver=saver)
     assert frames == [("values", {"log": ["prep"]}), ("values", {"log": ["prep", "Ann"]})]
-    assert resumed.interrupts == []
 
 
 async def test_a_static_breakpoint_shows_in_updates_only() -> None:
-    mapper, frames = await run(
-        streaming.asking(), {"log": []}, ["values", "updates"], interrupt_before=["ask"]
-    )
+    _, frames = await run(streaming.asking(), {"log": []}, ["values", "updates"], interrupt_before=["ask"])
     assert frames[-2:] == [("values", {"log": ["prep"]}), ("updates", {"__interrupt__": []})]
-    assert mapper.interrupts == []
 
 
 @pytest.mark.parametrize("mode", ["messages", "tasks", "checkpoints", "custom"])
 async def test_modes_without_values_or_updates_do_not_show_the_interrupt_frame(mode: str) -> None:
     mapper, frames = await run(streaming.asking(), {"log": []}, [mode])
     assert set(names(frames)) <= {mode}
-    assert len(mapper.interrupts) == 1
+    assert mapper.last_values == b'{"log":["prep"]}'
 
 
 async def test_order_within_a_superstep() -> None:
@@ -133,7 +128,6 @@ async def test_only_the_root_graph_says_values_and_interrupts_of_the_run() -> No
         "values|inner",
         "values",
     ]
-    assert len(mapper.interrupts) == 1
     assert mapper.last_values == b'{"log":[]}'
 
 
@@ -142,7 +136,8 @@ async def test_events_carry_the_other_modes_and_swallow_the_root_stream() -> Non
     events = [data for name, data in frames if name == "events"]
     assert events[0]["event"] == "on_chain_start"
     assert events[0]["run_id"] == str(uuid.UUID(int=7))
-    assert all(event["parent_ids"] for event in events if event["event"] == "on_chain_stream")
+    streamed = [event["parent_ids"] for event in events if event["event"] == "on_chain_stream"]
+    assert streamed and all(streamed)
     assert [data for name, data in frames if name == "custom"] == ["hello"]
     assert [data for name, data in frames if name == "values"] == [{"log": []}, {"log": ["written"]}]
     assert mapper.last_values == b'{"log":["written"]}'

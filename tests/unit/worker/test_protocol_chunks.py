@@ -194,7 +194,9 @@ async def test_who_is_cancelled_at_the_very_end_is_handed_what_is_still_written(
 async def test_a_reader_gets_an_event_under_its_own_number() -> None:
     mapper = ProtocolMapper()
     graph = streaming.writing("x").compile(checkpointer=InMemorySaver())
-    async for event in mapper.open(graph, {"log": ['"method":']}, CONFIG):
+    events = [event async for event in mapper.open(graph, {"log": ['"method":']}, CONFIG)]
+    assert events
+    for event in events:
         ((_, logged),) = mapper.events_from(event)
         told = orjson.loads(renumbered(logged, "1-2", 77))
         assert (told["event_id"], told["seq"]) == ("1-2", 77)
