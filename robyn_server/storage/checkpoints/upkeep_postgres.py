@@ -8,7 +8,7 @@ import orjson
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.report import byte_report
 from robyn_server.storage.checkpoints.rows import OF_CHECKPOINT, SLOT, WRITE, Place
-from robyn_server.storage.checkpoints.upkeep import keep_newest, undo_writes
+from robyn_server.storage.checkpoints.upkeep import superfluous, undo_writes
 from robyn_server.storage.db import Row, Transition
 
 UNDO_TABLE = (
@@ -86,8 +86,14 @@ def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
 
 
 def keep_latest(thread_id: str, keep: int) -> Transition[None]:
-    """See `upkeep.keep_newest`."""
-    yield from keep_newest(thread_id, keep, _HAS_DELTAS, _drop)
+    """Prune each namespace to its newest `keep` checkpoints and what these need."""
+    yield from _drop(thread_id, (yield from superfluous(thread_id, keep, _HAS_DELTAS)))
+    yield (
+        "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
+        " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
+        " (SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?)",
+        (thread_id, thread_id),
+    )
 
 
 def newest_id(thread_id: str, checkpoint_ns: str) -> Transition[str | None]:
