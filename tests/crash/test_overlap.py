@@ -12,6 +12,7 @@ from tests.crash.journal import Note, notes
 from tests.http.test_multitask import check_state, pester
 from tests.http.test_runs import thread_of
 from tests.server_process import ServerProcess
+from tests.stream_reader import BROKEN
 from tests.waiting import eventually
 
 KILLS = 2
@@ -27,7 +28,10 @@ async def test_runs_never_overlap_whatever_happens(
         threads = [await thread_of(client) for _ in range(4)]
         pestered = [thread_id for thread_id in threads for _ in range(2)]
         pestering = asyncio.gather(
-            *(pester(client, thread_id, journal, random.Random(chance.random())) for thread_id in pestered)
+            *(
+                pester(client, thread_id, journal, random.Random(chance.random()), BROKEN)
+                for thread_id in pestered
+            )
         )
         for _ in range(KILLS):
             await asyncio.sleep(chance.uniform(0.8, 1.5))

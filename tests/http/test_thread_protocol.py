@@ -23,6 +23,9 @@ SECONDS = 20
 SENTENCE = "the quick brown fox jumps over the lazy dog"
 CHANNELS = ["values", "updates", "messages", "tools", "custom", "lifecycle", "input"]
 SAY: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
+ASKING: list[dict[str, Any]] = [{"log": []}, {"log": ["prepared"]}, {"log": ["prepared"]}]
+ANSWERED = [{"log": ["prepared", "answer: this", "finished"][:length]} for length in (1, 2, 3)]
+"""The states that the two runs of `interrupting` tell."""
 
 
 class Thread:
@@ -77,6 +80,11 @@ def lifecycle(event: dict[str, Any]) -> str | None:
     return params["data"]["event"] if event["method"] == "lifecycle" and not params["namespace"] else None
 
 
+def said(event: dict[str, Any]) -> Any:
+    """What an event says: the root's word, the question, or the data."""
+    return lifecycle(event) or event["params"]["data"].get("value", event["params"]["data"])
+
+
 @pytest.fixture
 async def thread(server: ServerProcess) -> AsyncIterator[Thread]:
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
@@ -94,18 +102,33 @@ async def test_the_sdk_starts_a_run_on_a_thread_of_its_own_making(client: LangGr
     assert state["values"] == output
 
 
-async def test_the_sdk_answers_an_interrupt(client: LangGraphClient) -> None:
+async def test_the_sdk_answers_an_interrupt(client: LangGraphClient, thread: Thread) -> None:
     async with asyncio.timeout(SECONDS), client.threads.stream(assistant_id="interrupting") as stream:
         await stream.run.start(input={"log": []})
-        # The SDK hears of the end over a connection of its own, which may be ahead of the one that brings the states,
-        # and may show the newest of these before it is told the older ones again.
-        told = ({}, {"log": []}, {"log": ["prepared"]})
-        assert [state async for state in stream.values if state not in told] == []
+        # The SDK reads the state, is told the states and is told of the question over three connections, and stops at
+        # the question: here and on the reference server what it shows breaks off anywhere, also after the state alone.
+        read, *told = [state async for state in stream.values]
+        assert read in ({}, *ASKING)
+        assert told == ASKING[: len(told)]
         while not stream.interrupted:  # noqa: ASYNC110 - the SDK has no event for it
             await asyncio.sleep(0.01)
         assert [one["value"] for one in stream.interrupts] == [{"question": "which?"}]
+        # The end comes over the connection of the states: all of the answered run, after what was left of the first.
+        states = aiter(stream.values)
+        assert await anext(states) in ({}, *ASKING)
         await stream.run.respond("this")
-        assert await stream.output == {"log": ["prepared", "answer: this", "finished"]}
+        told_again = [state async for state in states]
+        left, answered = told_again[: -len(ANSWERED)], told_again[-len(ANSWERED) :]
+        assert answered == ANSWERED
+        assert len(told) + len(left) <= len(ASKING) and left == ASKING[len(ASKING) - len(left) :]
+        assert await stream.output == ANSWERED[-1]
+    thread.id = stream.thread_id
+    events = await thread.until(lambda event: lifecycle(event) == "completed", "values", "lifecycle", "input")
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert [said(event) for event in events] == [
+        "running", *ASKING[:-1], {"question": "which?"}, "interrupted", ASKING[-1],
+        "running", *ANSWERED, "completed",
+    ]  # fmt: skip
 
 
 async def test_the_sdk_is_told_of_subgraphs(client: LangGraphClient) -> None:

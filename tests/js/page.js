@@ -8,7 +8,7 @@ for (const name of ["window", "document", "navigator"]) {
   Object.defineProperty(globalThis, name, { value: dom.window[name], configurable: true });
 }
 
-const { createElement } = await import("react");
+const { createElement, useEffect } = await import("react");
 const { createRoot } = await import("react-dom/client");
 
 export const { sessionStorage } = dom.window;
@@ -26,8 +26,12 @@ export async function open(sdk, options) {
 
   function Page() {
     const stream = sdk.useStream({ client, messagesKey: "messages", ...options });
-    shown.push({ texts: stream.messages.map((message) => message.content), isLoading: stream.isLoading });
-    page.stream = stream;
+    // Nobody presses a button before React has run the hook's effects: in those of the first render the hook takes a
+    // thread that was made meanwhile for another one, and drops its stream.
+    useEffect(() => {
+      shown.push({ texts: stream.messages.map((message) => message.content), isLoading: stream.isLoading });
+      page.stream = stream;
+    });
     return null;
   }
 

@@ -114,7 +114,7 @@ def test_nodes_that_start_together_read_one_another(
             for thread_id, _ in threads:
                 values = http.get(f"/threads/{thread_id}/state").json()["values"]
                 assert values["log"] == [f"{SECRET} {word}" for word in ("one", "two", "three", "four")]
-                assert len(http.get(f"/threads/{thread_id}/history?limit=100").json()) >= 8
+                assert len(http.get(f"/threads/{thread_id}/history?limit=100").json()) == 12
     for node in nodes[1:]:
         node.stop()
     # Nobody's data stand in the way of others': without bob's key only bob's cannot be read.

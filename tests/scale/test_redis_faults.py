@@ -133,8 +133,8 @@ async def lines_until(client: httpx.AsyncClient, thread_id: str, run_id: str, se
 
 
 async def test_a_reader_that_does_not_read_costs_no_memory(nodes: Nodes) -> None:
-    """Many megabytes for somebody who takes none of them: others get all, he gets the rest later or is told."""
-    size = 24_000
+    """Thirty megabytes for somebody who takes none of them: others get all, he is told that he has lost some."""
+    size = 30_000
     api = nodes.api("--no-worker", EVENT_RING_BYTES_PER_THREAD="1000000")
     await asyncio.to_thread(nodes.worker)
     async with httpx.AsyncClient(base_url=api.url, timeout=TIMEOUT) as client:
@@ -159,7 +159,7 @@ async def test_a_reader_that_does_not_read_costs_no_memory(nodes: Nodes) -> None
         sending.close()
         await sending.wait_closed()
     # Of a thread Redis keeps 20,000 entries; the older ones were lost to him, but for what the network held.
-    assert received.count(b'"number":') == size or GAP.encode() in received[-500:]
+    assert GAP.encode() in received[-500:]
 
 
 def resident(pid: int) -> int:

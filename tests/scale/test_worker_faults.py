@@ -18,8 +18,7 @@ from tests.server_process import ServerProcess
 from tests.stream_reader import StreamReader
 from tests.waiting import eventually
 
-PATIENT = {"BG_JOB_MAX_RETRIES": "50", "RUN_LEASE_SECONDS": "6"}
-"""A worker of a slow machine that misses some heartbeats shall not lose its runs here: only kills count."""
+PATIENT = {"BG_JOB_MAX_RETRIES": "50"}
 THREADS = 12
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
@@ -49,7 +48,7 @@ async def test_kills_of_workers_lose_and_double_nothing(
         filling = asyncio.gather(*map(fill, threads))
         killed_at = await kill_again_and_again(workers, journal, kills)
         made = await filling
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(120 if kills < 10 else 180):
             for thread_id, mine in zip(threads, made, strict=True):
                 for run_id in mine:
                     await sdk.runs.join(thread_id, run_id)
@@ -87,7 +86,7 @@ async def test_a_worker_that_stood_still_past_its_lease_does_no_harm(nodes: Node
         reading = asyncio.create_task(reader.create_and_follow(thread_id, body))
         await eventually(lambda: len(notes(journal)) > 5, "the run does not begin")
         zombie = first.server_pid
-        os.kill(zombie, signal.SIGSTOP)
+        await stop_within_a_step(zombie, journal)
         try:
             await asyncio.to_thread(nodes.worker)
             # It wakes while the other is in the middle of the run.
@@ -105,9 +104,7 @@ async def test_a_worker_that_stood_still_past_its_lease_does_no_harm(nodes: Node
         assert lengths == sorted(lengths) and lengths[-1] == steps
         history = (await client.post(f"/threads/{thread_id}/history", json={"limit": 1000})).json()
         told = [state["metadata"]["step"] for state in history]
-        assert sorted(set(told), reverse=True) == list(range(steps, -2, -1))
-        # What it had begun to send when it was stopped may land.
-        assert len(told) <= len(set(told)) + 1, "a checkpoint of the zombie was kept"
+        assert told == list(range(steps, -2, -1)), "a checkpoint of the zombie was kept"
         assert history[0]["values"]["log"] == log
         run = (await client.get(f"/threads/{thread_id}/runs/{reader.run_id}")).json()
         assert run["status"] == "success"
@@ -115,6 +112,24 @@ async def test_a_worker_that_stood_still_past_its_lease_does_no_harm(nodes: Node
         # The zombie works on, as itself.
         answer = await client.post("/runs/wait", json={"assistant_id": "steps", "input": {"log": []}})
         assert answer.status_code == 200
+
+
+async def stop_within_a_step(pid: int, journal: Path) -> None:
+    """SIGSTOP while a node takes its time. Its run writes with `durability: sync`, so nothing is under way that might
+    still land: a statement that was sent before is not taken back."""
+    while True:
+        await eventually(lambda: notes(journal)[-1].word == "begin", "nothing goes on")
+        os.kill(pid, signal.SIGSTOP)
+        await eventually(lambda: stands_still(pid), "it does not stop")
+        if notes(journal)[-1].word == "begin":
+            return
+        os.kill(pid, signal.SIGCONT)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether all threads of a process are stopped."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads)
 
 
 def again(journal: Path, run_id: str) -> bool:
@@ -141,11 +156,10 @@ def at() -> Callable[[int], dict[str, str]]:
 async def test_clocks_that_are_minutes_apart(
     nodes: Nodes, tmp_path: Path, at: Callable[[int], dict[str, str]]
 ) -> None:
-    # A lease that a busy machine does not lose.
-    nodes.environ |= {"CRON_SCHEDULER_SLEEP_TIME": "0.1", "RUN_LEASE_SECONDS": "15"}
+    nodes.environ["CRON_SCHEDULER_SLEEP_TIME"] = "0.1"
     journal = tmp_path / "journal"
     ahead = nodes.api(**at(300))
-    async with ahead.sdk() as sdk, asyncio.timeout(90):
+    async with ahead.sdk() as sdk, asyncio.timeout(60):
         thread_id = (await sdk.threads.create())["thread_id"]
         made, ids = [], []
 

@@ -16,7 +16,6 @@ from robyn_server.storage.interfaces import Storage
 from tests.conformance.storage.queue_scenes import HERE, new_run
 
 SECONDS = 3.0
-AT_MOST = 30.0
 SEEN = ("crash", "handed back", "retried", "final success", "final None", "final interrupted")
 LEASE = timedelta(seconds=0.3)
 BUDGET = 2
@@ -51,8 +50,7 @@ class Scene:
 
     @property
     def over(self) -> bool:
-        late = time.monotonic() - self.until
-        return late > AT_MOST or (late > 0 and all(self.count[seen] for seen in SEEN))
+        return time.monotonic() > self.until
 
     @property
     def settled(self) -> bool:
@@ -91,7 +89,9 @@ class Scene:
     async def worker(self, number: int) -> None:
         name, jobs = f"w{number}", set[asyncio.Task[None]]()
         while not self.settled:
-            if self.random.random() < 0.01:
+            # Few rounds fit into the time of a slow database: one crash there is whatever chance says.
+            overdue = not self.count["crash"] and time.monotonic() > self.until - SECONDS / 2
+            if overdue or self.random.random() < 0.01:
                 # It dies: nobody renews its leases or finishes its runs.
                 self.dead.add(name)
                 name = f"{name}x"
@@ -156,7 +156,7 @@ class Scene:
 
 async def test_nothing_runs_twice_or_is_lost_under_stress(storage: Storage) -> None:
     scene = Scene(storage, seed=random.randrange(10**6))
-    async with asyncio.timeout(SECONDS + AT_MOST + 20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(SECONDS + 20), asyncio.TaskGroup() as group:
         for _ in range(5):
             group.create_task(scene.create_and_cancel())
         for number in range(4):
