@@ -89,10 +89,11 @@ def keep_latest(thread_id: str, keep: int) -> Transition[None]:
     """Prune each namespace to its newest `keep` checkpoints and what these need."""
     yield from _drop(thread_id, (yield from superfluous(thread_id, keep, _HAS_DELTAS)))
     yield (
-        "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
-        " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
-        " (SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?)",
-        (thread_id, thread_id),
+        "UPDATE checkpoints c SET parent_checkpoint_id = NULL WHERE thread_id = ?"
+        " AND parent_checkpoint_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM checkpoints p WHERE"
+        " p.thread_id = c.thread_id AND p.checkpoint_ns = c.checkpoint_ns"
+        " AND p.checkpoint_id = c.parent_checkpoint_id)",
+        (thread_id,),
     )
 
 
@@ -138,9 +139,11 @@ def _drop(thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
             " (SELECT one ->> 0, one ->> 1 FROM json_array_elements(?) AS one)",
             (thread_id, listed),
         )
+    # NOT IN would go through all that are named for each that is not, once they do not fit work_mem.
     yield (
-        "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) NOT IN"
-        " (SELECT c.checkpoint_ns, v.key, v.value FROM checkpoints c"
+        "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) IN"
+        " (SELECT checkpoint_ns, channel, version FROM checkpoint_blobs WHERE thread_id = ?"
+        " EXCEPT SELECT c.checkpoint_ns, v.key, v.value FROM checkpoints c"
         " CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') v WHERE c.thread_id = ?)",
-        (thread_id, thread_id),
+        (thread_id, thread_id, thread_id),
     )
