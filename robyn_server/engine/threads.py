@@ -10,7 +10,7 @@ from robyn_server.engine.run_ending import stop_run
 from robyn_server.engine.thread_ttl import ttl_rules
 from robyn_server.errors import Conflict, InvalidRequest, NotFound, Unprocessable
 from robyn_server.resources.ids import canonical_id, new_id, random_id
-from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter
+from robyn_server.resources.metadata_filter import MetadataFilter
 from robyn_server.resources.page import Page
 from robyn_server.resources.reserved import own_metadata
 from robyn_server.resources.thread import NewThread, Thread, ThreadSearch, ThreadTtl, TtlStrategy
@@ -113,8 +113,8 @@ class Threads:
 
     async def stop_runs_of(self, assistant_id: str) -> None:
         """Ask every active run of a deleted assistant to stop, whosever it is."""
-        for run in await self._storage.runs.matching("all", None, None, EVERYTHING):
-            if run.assistant_id == assistant_id:
+        for run in await self._storage.runs.active_of(assistant_id):
+            if run.cancel_action != "rollback":
                 await stop_run(self._parts, run, "interrupt", "assistant deleted")
 
     async def copy(self, thread_id: str) -> Thread:

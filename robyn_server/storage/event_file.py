@@ -55,16 +55,22 @@ def _prepare(path: Path) -> sqlite3.Connection:
 
 
 def drop_ended(connection: sqlite3.Connection, before_ms: int) -> int:
-    """Drop some of the runs that ended before a moment; how many entries, 0 when that is all."""
+    """Drop some of the entries of runs that ended before a moment; how many, 0 when that is all. Of a run the oldest
+    go first: its end tells that there is more."""
     runs = connection.execute(
         f"SELECT thread_id, run_id FROM event WHERE event = '{END_OF_RUN}' AND id_ms < ? LIMIT ?",
         (before_ms, SWEEP_RUNS),
     ).fetchall()
     connection.execute("BEGIN IMMEDIATE")
-    dropped = sum(
-        connection.execute("DELETE FROM event WHERE thread_id = ? AND run_id = ?", run).rowcount
-        for run in runs
-    )
+    dropped = 0
+    for run in runs:
+        dropped += connection.execute(
+            "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE thread_id = ? AND run_id = ?"
+            " ORDER BY id_ms, id_seq LIMIT ?)",
+            (*run, SWEEP_ENTRIES - dropped),
+        ).rowcount
+        if dropped == SWEEP_ENTRIES:
+            break
     connection.execute("COMMIT")
     return dropped
 

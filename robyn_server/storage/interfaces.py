@@ -121,6 +121,9 @@ class RunRows(Protocol):
     async def active(self, thread_id: str) -> list[Run]:
         """Pending and running runs, oldest first, also those asked to stop."""
 
+    async def active_of(self, assistant_id: str) -> list[Run]:
+        """`active` of one assistant, on whatever threads."""
+
     async def latest(self, thread_id: str) -> Run | None:
         """The newest run of a thread."""
 

@@ -86,7 +86,11 @@ class RunTable:
 
     async def active(self, thread_id: str) -> list[Run]:
         """See `RunRows`."""
-        return await self._db.read(lambda: _active_of_thread(self._dialect, thread_id))
+        return await self._db.read(lambda: _active_of(self._dialect, "thread_id", thread_id))
+
+    async def active_of(self, assistant_id: str) -> list[Run]:
+        """See `RunRows`."""
+        return await self._db.read(lambda: _active_of(self._dialect, "assistant_id", assistant_id))
 
     async def latest(self, thread_id: str) -> Run | None:
         """See `RunRows`; a run that is being rolled back does not count."""
@@ -150,11 +154,11 @@ def _select(
     return [read_run(dialect, row) for row in rows]
 
 
-def _active_of_thread(dialect: Dialect, thread_id: str) -> Transition[list[Run]]:
+def _active_of(dialect: Dialect, column: str, value: str) -> Transition[list[Run]]:
     # One SELECT for each status: each has a partial index.
     found: list[Run] = []
     for status in ACTIVE:
-        rows = yield (f"SELECT {COLUMNS} FROM run WHERE thread_id = ? AND status = '{status}'", (thread_id,))
+        rows = yield (f"SELECT {COLUMNS} FROM run WHERE {column} = ? AND status = '{status}'", (value,))
         found += [read_run(dialect, row) for row in rows]
     return sorted(found, key=lambda run: run.seq)
 

@@ -8,7 +8,7 @@ import orjson
 
 from robyn_server.resources.metadata_filter import EVERYTHING, MetadataFilter, contains
 from robyn_server.resources.page import Page
-from robyn_server.resources.run_lifecycle import ACTIVE, thread_status
+from robyn_server.resources.run_lifecycle import ACTIVE, TERMINAL, thread_status
 from robyn_server.resources.thread import NewThread, StateOutcome, Thread, ThreadSearch, ThreadTtl
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.db import Db, Row, Transition
@@ -39,6 +39,9 @@ def _column(name: str, with_values: bool) -> str:
 FIRST_PAGES = 100
 SMALL_PAGE = 128 << 10
 """Bytes of `values`. A first page of no more is read on the event loop, which costs less than handing it over."""
+
+RUNS_AT_ONCE = 100
+"""Deleted with their thread in one transaction."""
 
 ORDERS = {
     "thread_id": (),
@@ -77,11 +80,10 @@ class ThreadTable:
     async def delete(self, thread_id: str) -> bool:
         """See `ThreadRows`."""
 
-        def transition() -> Transition[bool]:
-            rows = yield "DELETE FROM thread WHERE thread_id = ? RETURNING thread_id", (thread_id,)
-            return bool(rows)
-
-        return await self._db.write(transition)
+        gone: bool | None = None
+        while gone is None:
+            gone = await self._db.write(lambda: _delete(thread_id))
+        return gone
 
     async def search(self, query: ThreadSearch) -> Page[Thread]:
         """See `ThreadRows`."""
@@ -177,6 +179,19 @@ def _get(
     rows = yield f"SELECT {_columns()} FROM thread t WHERE t.thread_id = ?{there}{lock}", (thread_id,)
     found = [_read(dialect, row) for row in rows]
     return next((thread for thread in found if visible.allows(thread.metadata)), None)
+
+
+def _delete(thread_id: str) -> Transition[bool | None]:
+    """Whether it was there; None when there are more ended runs than what shall hold up other writes."""
+    ended = yield (
+        f"DELETE FROM run WHERE seq IN (SELECT seq FROM run WHERE thread_id = ? AND status IN {one_of(TERMINAL)}"
+        " ORDER BY seq LIMIT ?) RETURNING seq",
+        (thread_id, RUNS_AT_ONCE),
+    )
+    if len(ended) == RUNS_AT_ONCE:
+        return None
+    rows = yield "DELETE FROM thread WHERE thread_id = ? RETURNING thread_id", (thread_id,)
+    return bool(rows)
 
 
 def _patch(

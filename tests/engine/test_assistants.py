@@ -109,6 +109,22 @@ async def test_delete_stops_runs_and_leaves_their_threads(engine, queue_run):
     assert stopped is not None and stopped.status == "interrupted"
 
 
+async def test_delete_does_not_open_the_runs_of_other_assistants(engine, parts, queue_run):
+    """They may be many, and sealed under keys of other users."""
+    made = await engine.assistants.create("steps")
+    thread, other = [await engine.threads.create() for _ in range(2)]
+    run = await queue_run(thread.thread_id, made.assistant_id)
+    unreadable = await queue_run(other.thread_id, system_assistant_id("steps"))
+
+    def spoil():
+        yield "UPDATE run SET kwargs = '{' WHERE run_id = ?", (unreadable.run_id,)
+
+    await parts.storage.runs._db.write(spoil)
+    await engine.assistants.delete(made.assistant_id)
+    stopped = await parts.storage.runs.get(run.run_id)
+    assert stopped is not None and stopped.status == "interrupted"
+
+
 async def test_delete_takes_the_thread_of_a_stateless_run_that_has_not_begun(engine, parts):
     assistant = await engine.assistants.create("steps")
     run = await engine.runs.create_stateless({"assistant_id": assistant.assistant_id, "input": {}})

@@ -1,7 +1,8 @@
 """The server's side of a joined installation: workers of other processes append to its log through a Unix socket.
 
 The server's own log gives the ids, so that they grow whoever appends. A worker keeps what it has sent until it hears
-that it is kept; what it sends again after a restart of the server is compared with the count of what is stored.
+that it is kept, and sends it again when its connection was broken: what was taken already is known by its serial, or
+after a restart of the server by the count of what is stored.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 KEPT_AFTER = 0.005
 """Seconds until a worker hears that its entries are kept; the spill gathers as long."""
+
+MOST_LINKS = 10_000
+"""Workers that are remembered after they have gone: one that was restarted is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class EventHub:
         self.about = about
         self.enter = enter
         self.counts = EntryCounts()
+        self._links: dict[str, _Taken] = {}
         self._data_dir = data_dir
         self._server: asyncio.Server | None = None
         self._guests: dict[_Guest, asyncio.Task[None]] = {}
@@ -90,6 +95,14 @@ class EventHub:
             guest.hang_up()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def taken_of(self, link: str, again: int) -> "_Taken":
+        """What was taken of one worker, on whatever connection. `again`: what it had sent before."""
+        taken = self._links.pop(link, None) or _Taken(again)
+        self._links[link] = taken
+        if len(self._links) > MOST_LINKS:
+            del self._links[next(iter(self._links))]
+        return taken
+
     def tell(self, message: bytes, but: "_Guest | None" = None) -> None:
         """Say something to every worker, `but` one."""
         for guest in self._guests:
@@ -122,14 +135,23 @@ class EventHub:
             guest.hang_up()
 
 
+@dataclass(slots=True)
+class _Taken:
+    """What was taken of one worker."""
+
+    again: int
+    """Up to this serial it may have sent things to an earlier server."""
+    serial: int = 0
+    """Up to this one everything stands in the log."""
+
+
 class _Guest:
     """One connection of a worker."""
 
     def __init__(self, hub: EventHub, writer: asyncio.StreamWriter) -> None:
         self._hub = hub
         self._writer = writer
-        self._again = 0
-        """Up to this serial the worker may have sent things before."""
+        self._taken = _Taken(0)
         self._serial = 0
         self._to_store = 0
         """The newest serial with resumable entries."""
@@ -178,27 +200,46 @@ class _Guest:
         elif word == "cancel":
             self._hub.tell(encoded("cancel", rest[0]), but=self)
 
-    def _greet(self, protocol: int, schema: str, again: int) -> None:
+    def _greet(self, protocol: int, schema: str, again: int, link: str = "") -> None:
+        # Without a link speaks a worker of protocol 1, which is refused.
         about = self._hub.about
         mine = (PROTOCOL, about.schema)
         self._welcome = (protocol, schema) == mine
-        self._again = again
         if self._welcome:
+            self._taken = self._hub.taken_of(link, again)
             self.send(encoded("welcome", {"host": about.host, "port": about.port}))
         else:
             self.send(encoded("refused", f"the server speaks {mine}, this worker {(protocol, schema)}"))
 
     async def _append(self, message: Message) -> None:
-        _, serial, context, thread_id, run_id, attempt, resumable, first, names = message.words
-        log, counts, run = self._hub.log, self._hub.counts, (thread_id, run_id, attempt)
-        if self._hub.enter is not None:
-            await self._hub.enter(context)
-        await log.open(thread_id)
-        known = counts.get(run)
-        if known is None:
-            known = first
-            if serial <= self._again:
-                known = await self._hub.spill.count(*run) if resumable else 0
+        _, serial, context, thread_id, run_id, attempt, resumable, first, _ = message.words
+        if serial > self._taken.serial:
+            if self._hub.enter is not None:
+                await self._hub.enter(context)
+            await self._hub.log.open(thread_id)
+            known = await self._known(serial, (thread_id, run_id, attempt), resumable, first)
+            # Things may still be read from the connection that the worker had before; from here on nothing is awaited.
+            if serial > self._taken.serial:
+                self._keep(message, known)
+        self._serial = serial
+        if resumable:
+            self._to_store = serial
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(KEPT_AFTER, self._tell_soon)
+
+    async def _known(self, serial: int, run: tuple[str, str, int], resumable: bool, first: int) -> int:
+        """How many entries of the attempt of a run the log has. `first`: how many stand before what has come."""
+        known = self._hub.counts.get(run)
+        if known is not None:
+            return known
+        if serial > self._taken.again:
+            return first
+        return await self._hub.spill.count(*run) if resumable else 0
+
+    def _keep(self, message: Message, known: int) -> None:
+        """Append the entries behind those that are known."""
+        _, serial, _, thread_id, run_id, attempt, resumable, first, names = message.words
+        log = self._hub.log
         events = list(zip(names, message.blobs, strict=True))[max(known - first, 0) :]
         ended = names[-1] == END_OF_RUN
         if ended and events:
@@ -206,12 +247,8 @@ class _Guest:
             log.end(thread_id, run_id, attempt, resumable, events[-1][1])
         else:
             log.append(thread_id, run_id, attempt, resumable, events)
-        counts.set(run, max(known, first + len(names)), ended=ended)
-        self._serial = serial
-        if resumable:
-            self._to_store = serial
-        if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(KEPT_AFTER, self._tell_soon)
+        self._hub.counts.set((thread_id, run_id, attempt), max(known, first + len(names)), ended=ended)
+        self._taken.serial = serial
 
     def _tell_soon(self) -> None:
         self._telling = None

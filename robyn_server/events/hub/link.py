@@ -5,6 +5,7 @@ import asyncio
 import itertools
 import logging
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,6 +58,8 @@ class HubLink:
         """Called with `queued` or `cancel` and a run id; also after the connection was broken."""
         self.server: dict[str, Any] = {}
         """`host` and `port` where it listens, once it was there."""
+        self._name = uuid.uuid4().hex
+        """By which the server knows it again on the next connection."""
         self._data_dir = data_dir
         self._schema = schema
         self._on_refused = on_refused
@@ -175,7 +178,7 @@ class HubLink:
     async def _connect(self) -> Connection:
         """A connection on which we are welcome. Raises OSError, and `Unavailable` when we are not."""
         connection = await connected(self._data_dir)
-        hello = {"protocol": PROTOCOL, "schema": self._schema, "again": self._serial}
+        hello = {"protocol": PROTOCOL, "schema": self._schema, "again": self._serial, "link": self._name}
         connection.writer.write(encoded("hello", hello))
         try:
             async for answer in connection.messages:

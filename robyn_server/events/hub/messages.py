@@ -2,7 +2,8 @@
 
 A message is a list that JSON can hold, its first item the word, and blobs beside it:
 
-    worker: hello {protocol, schema, again}   append serial context thread run attempt resumable first names | data
+    worker: hello {protocol, schema, again, link}
+            append serial context thread run attempt resumable first names | data
             flush   queued   cancel run   ask number tail|forget thread   follow thread ms seq run stored_only
     server: welcome {host, port}   refused sentence   kept serial   queued   cancel run   answer number value
             batch entries | data of each   gap
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Grows when a message changes its meaning."""
 
 _LENGTHS = struct.Struct("!II")

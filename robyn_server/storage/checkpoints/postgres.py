@@ -210,7 +210,7 @@ class PostgresCheckpoints:
         await self._db.write(partial(upkeep.copy_thread, thread_id, new_thread_id))
 
     async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
-        """See `upkeep.keep_newest`. Not while the thread has a running run."""
+        """See `upkeep_postgres.keep_latest`. Not while the thread has a running run."""
         await self._db.write(partial(upkeep.keep_latest, thread_id, keep))
 
     async def newest_run_id(self, thread_id: str) -> str | None:

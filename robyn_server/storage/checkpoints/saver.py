@@ -35,6 +35,7 @@ from robyn_server.storage.checkpoints.encoding import (
     new_writes,
 )
 from robyn_server.storage.checkpoints.history import channel_history
+from robyn_server.storage.checkpoints.portions import Portions
 from robyn_server.storage.checkpoints.rows import (
     PAGE,
     Head,
@@ -65,9 +66,10 @@ class SqliteSaver(BaseCheckpointSaver[str]):
     """A saver for one run or one request; it costs nothing to make. Every sync method does what its async twin
     does and may be called from any thread; an event loop stands still while its own thread calls one."""
 
-    def __init__(self, db: SqliteDb, serializer: SerializerProtocol) -> None:
+    def __init__(self, db: SqliteDb, serializer: SerializerProtocol, portions: Portions) -> None:
         super().__init__(serde=serializer)
         self._db = db
+        self._portions = portions
         self._cipher = db.dialect.cipher
 
     def get_next_version(self, current: str | int | None, channel: None) -> str:
@@ -164,19 +166,19 @@ class SqliteSaver(BaseCheckpointSaver[str]):
 
     async def adelete_thread(self, thread_id: str) -> None:
         """See `upkeep.delete_thread`."""
-        await self._db.write(partial(upkeep.delete_thread, self._cipher, thread_id))
+        await self._portions.carry_out(upkeep.delete_thread(self._cipher, thread_id))
 
     def delete_thread(self, thread_id: str) -> None:
         """See `upkeep.delete_thread`."""
-        self._db.write_sync(partial(upkeep.delete_thread, self._cipher, thread_id))
+        self._portions.carry_out_sync(upkeep.delete_thread(self._cipher, thread_id))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """See `upkeep.delete_run`."""
-        await self._db.write(partial(upkeep.delete_runs, self._cipher, run_ids))
+        await self._portions.carry_out(upkeep.delete_runs(self._cipher, run_ids))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """See `upkeep.delete_run`."""
-        self._db.write_sync(partial(upkeep.delete_runs, self._cipher, run_ids))
+        self._portions.carry_out_sync(upkeep.delete_runs(self._cipher, run_ids))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """See `upkeep.copy_thread`."""
@@ -189,11 +191,11 @@ class SqliteSaver(BaseCheckpointSaver[str]):
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """`keep_latest` keeps the newest checkpoint of each namespace, `delete` none. Raises `ValueError` for
         another strategy."""
-        await self._db.write(partial(upkeep.prune, self._cipher, thread_ids, strategy))
+        await self._portions.carry_out(upkeep.prune(self._cipher, thread_ids, strategy))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `aprune`."""
-        self._db.write_sync(partial(upkeep.prune, self._cipher, thread_ids, strategy))
+        self._portions.carry_out_sync(upkeep.prune(self._cipher, thread_ids, strategy))
 
     def _one(self, config: RunnableConfig) -> Transition[CheckpointTuple | None]:
         thread_id, ns = namespace_of(config)

@@ -11,6 +11,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints import upkeep
 from robyn_server.storage.checkpoints.interfaces import Upkeep
+from robyn_server.storage.checkpoints.portions import Portions
 from robyn_server.storage.checkpoints.rows import TABLES
 from robyn_server.storage.checkpoints.saver import SqliteSaver
 from robyn_server.storage.checkpoints.serializer import SerdeOptions, checkpoint_serializer
@@ -25,7 +26,7 @@ STEPS: tuple[Step, ...] = (lambda _: TABLES,)
 
 
 class SqliteCheckpoints:
-    """See `interfaces.Checkpoints`. Every method is one transaction."""
+    """See `interfaces.Checkpoints`. What may be much to do is done in portions, and whole but for a crash."""
 
     of_project = False
 
@@ -33,29 +34,30 @@ class SqliteCheckpoints:
         self._db = db
         self._cipher = db.dialect.cipher
         self._serializer = serializer
+        self._portions = Portions(db)
 
     def saver(self) -> BaseCheckpointSaver[str]:
         """A saver for one run or one request; see `SqliteSaver`."""
-        return SqliteSaver(self._db, self._serializer)
+        return SqliteSaver(self._db, self._serializer, self._portions)
 
     def check(self, upkeep: Upkeep) -> None:
         """See `Checkpoints`: there is nothing that these cannot do."""
 
     async def delete_thread(self, thread_id: str) -> None:
         """See `upkeep.delete_thread`."""
-        await self._db.write(partial(upkeep.delete_thread, self._cipher, thread_id))
+        await self._portions.carry_out(upkeep.delete_thread(self._cipher, thread_id))
 
     async def delete_run(self, thread_id: str, run_id: str) -> None:
         """See `upkeep.delete_run`."""
-        await self._db.write(partial(upkeep.delete_run, self._cipher, thread_id, run_id))
+        await self._portions.carry_out(upkeep.delete_run(self._cipher, thread_id, run_id))
 
     async def copy_thread(self, thread_id: str, new_thread_id: str) -> None:
         """See `upkeep.copy_thread`."""
         await self._db.write(partial(upkeep.copy_thread, thread_id, new_thread_id))
 
     async def keep_latest(self, thread_id: str, keep: int = 1) -> None:
-        """See `upkeep.keep_newest`. Not while the thread has a running run."""
-        await self._db.write(partial(upkeep.keep_latest, self._cipher, thread_id, keep))
+        """See `upkeep.keep_latest`. Not while the thread has a running run."""
+        await self._portions.carry_out(upkeep.keep_latest(self._cipher, thread_id, keep))
 
     async def newest_run_id(self, thread_id: str) -> str | None:
         """See `upkeep.newest_run_id`."""
@@ -69,6 +71,7 @@ class SqliteCheckpoints:
 
     async def close(self) -> None:
         """Finish what is queued and close the file. May be called twice."""
+        await self._portions.ended()
         await self._db.close()
 
 

@@ -1,24 +1,35 @@
-"""The upkeep of checkpoints, as transitions. Each may be repeated after a crash."""
+"""The upkeep of checkpoints, as transitions, and where it may be much as works in portions. Each may be repeated after
+a crash."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import TypeAlias
 
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.encoding import DELTA_MARK
+from robyn_server.storage.checkpoints.portions import Change, Look, Work, portions
 from robyn_server.storage.checkpoints.report import byte_report
-from robyn_server.storage.checkpoints.rows import OF_CHECKPOINT, SLOT, WRITE
-from robyn_server.storage.checkpoints.values import drop_unnamed_values, drop_values
+from robyn_server.storage.checkpoints.rows import SLOT, WRITE
+from robyn_server.storage.checkpoints.values import drop_some_values, drop_values, listed, unnamed_values
 from robyn_server.storage.db import Row, Transition
 from robyn_server.storage.dialect import marks
 from robyn_server.storage.encryption.cipher import Cipher
 
-Drop: TypeAlias = Callable[[str, Sequence[Row]], Transition[None]]
-"""Drops checkpoints of a thread, given as (namespace, id), with their writes and what only they use."""
+AT_ONCE = 250
+"""Checkpoints or values in one transaction. It holds the writer for some 10 ms."""
+
+LOOKS = 20
+"""How often a prune begins anew where runs add to the thread meanwhile."""
 
 _OF_SLOT = " AND ".join(f"{column} = ?" for column in SLOT.split(", "))
 
 _HAS_DELTAS = f"""instr(metadata, '"{DELTA_MARK}"') > 0"""
+
+_OF_CHECKPOINT = ("checkpoints", "checkpoint_writes", "write_undo")
+
+_LISTED = (
+    "thread_id = ? AND (checkpoint_ns, checkpoint_id) IN"
+    " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+)
 
 _COPIED = {
     "checkpoints": "checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, checkpoint, metadata",
@@ -27,34 +38,24 @@ _COPIED = {
 }
 
 
-def delete_thread(cipher: Cipher, thread_id: str) -> Transition[None]:
+def delete_thread(cipher: Cipher, thread_id: str) -> Work[None]:
     """Every checkpoint of the thread, in all namespaces, with its values and writes."""
-    yield from drop_values(cipher, thread_id)
-    for table in ("checkpoints", "checkpoint_writes", "write_undo"):
-        yield f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,)
+    while (yield Change(partial(_drop_some, cipher, thread_id))):
+        pass
 
 
-def delete_run(cipher: Cipher, thread_id: str, run_id: str) -> Transition[None]:
+def delete_run(cipher: Cipher, thread_id: str, run_id: str) -> Work[None]:
     """Every checkpoint that carries this run id, with its writes and what only it uses; and on checkpoints of
     earlier runs, what this run wrote is undone, so that an interrupt it had answered is pending again."""
-    yield from undo_writes(thread_id, run_id)
-    own = yield (
-        "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ? AND run_id = ?",
-        (thread_id, run_id),
-    )
-    yield from _drop(cipher, thread_id, own)
-    yield "DELETE FROM write_undo WHERE thread_id = ? AND run_id = ?", (thread_id, run_id)
+    while (yield Change(partial(_drop_some_of_run, thread_id, run_id))):
+        pass
+    yield from _drop_unnamed(cipher, thread_id)
 
 
-def delete_runs(cipher: Cipher, run_ids: Sequence[str]) -> Transition[None]:
+def delete_runs(cipher: Cipher, run_ids: Sequence[str]) -> Work[None]:
     """`delete_run` on every thread where one of the runs left something."""
     for run_id in run_ids:
-        threads = yield (
-            "SELECT thread_id FROM checkpoints WHERE run_id = ?"
-            " UNION SELECT thread_id FROM write_undo WHERE run_id = ?",
-            (run_id, run_id),
-        )
-        for (thread_id,) in threads:
+        for thread_id in (yield Look(partial(_threads_of, run_id))):
             yield from delete_run(cipher, thread_id, run_id)
 
 
@@ -69,30 +70,31 @@ def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
         )
 
 
-def keep_latest(cipher: Cipher, thread_id: str, keep: int) -> Transition[None]:
-    """See `keep_newest`."""
-    yield from keep_newest(thread_id, keep, _HAS_DELTAS, partial(_drop, cipher))
+def keep_latest(cipher: Cipher, thread_id: str, keep: int) -> Work[None]:
+    """Prune each namespace to its newest `keep` checkpoints and what these need. Where runs do not stop to add to the
+    thread meanwhile, some more stay."""
+    for _ in range(LOOKS):
+        if (yield from _prune_once(thread_id, keep)):
+            break
+    yield from _drop_unnamed(cipher, thread_id)
+    orphans = yield Look(partial(_orphans, thread_id))
+    for portion in portions(orphans, AT_ONCE):
+        yield Change(partial(_forget_parents, thread_id, portion))
 
 
-def keep_newest(thread_id: str, keep: int, has_deltas: str, drop: Drop) -> Transition[None]:
-    """Prune each namespace to its newest `keep` checkpoints. Where a graph uses delta channels, ancestors that
-    these still need for their values stay as well. `has_deltas`: SQL test, whether a checkpoint builds on its
-    parent."""
+def superfluous(thread_id: str, keep: int, has_deltas: str) -> Transition[list[tuple[str, str]]]:
+    """Namespace and id of the checkpoints to drop when each namespace keeps its newest `keep`; in each the newest
+    first. Where a graph uses delta channels, ancestors that the kept ones still need for their values stay as well.
+    `has_deltas`: SQL test, whether a checkpoint builds on its parent."""
     rows = yield (
         f"SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id, {has_deltas} FROM checkpoints"
         " WHERE thread_id = ? ORDER BY checkpoint_ns, checkpoint_id DESC",
         (thread_id,),
     )
-    yield from drop(thread_id, list(_superfluous(rows, keep)))
-    yield (
-        "UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE thread_id = ?"
-        " AND (checkpoint_ns, parent_checkpoint_id) NOT IN"
-        " (SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?)",
-        (thread_id, thread_id),
-    )
+    return list(_superfluous(rows, keep))
 
 
-def prune(cipher: Cipher, thread_ids: Sequence[str], strategy: str) -> Transition[None]:
+def prune(cipher: Cipher, thread_ids: Sequence[str], strategy: str) -> Work[None]:
     """`keep_latest` or `delete` for several threads. Raises `ValueError` for another strategy."""
     if strategy not in ("keep_latest", "delete"):
         raise ValueError(f"Unknown strategy: {strategy}")
@@ -148,12 +150,104 @@ def undo_writes(thread_id: str, run_id: str) -> Transition[None]:
             yield f"INSERT INTO checkpoint_writes({WRITE}) VALUES ({marks(9)})", write
 
 
-def _drop(cipher: Cipher, thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
-    for ns, checkpoint_id in doomed:
-        for table in ("checkpoints", "checkpoint_writes", "write_undo"):
-            yield f"DELETE FROM {table} WHERE {OF_CHECKPOINT}", (thread_id, ns, checkpoint_id)
-    if doomed:
-        yield from drop_unnamed_values(cipher, thread_id)
+def _drop_some(cipher: Cipher, thread_id: str) -> Transition[bool]:
+    """Some of what a thread has; whether there is more."""
+    some = yield (
+        "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE thread_id = ?"
+        " ORDER BY checkpoint_ns DESC, checkpoint_id DESC LIMIT ?",
+        (thread_id, AT_ONCE),
+    )
+    if len(some) == AT_ONCE:
+        yield from _drop(thread_id, some)
+        return True
+    for table in _OF_CHECKPOINT:
+        yield f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,)
+    return (yield from drop_some_values(cipher, thread_id, AT_ONCE)) == AT_ONCE
+
+
+def _drop_some_of_run(thread_id: str, run_id: str) -> Transition[bool]:
+    """Some of the checkpoints of a run, the last put first, and with the rest of them what it wrote on others';
+    whether there is more."""
+    own = yield (
+        "SELECT checkpoint_ns, checkpoint_id FROM checkpoints WHERE run_id = ? AND thread_id = ?"
+        " ORDER BY rowid DESC LIMIT ?",
+        (run_id, thread_id, AT_ONCE),
+    )
+    if len(own) == AT_ONCE:
+        yield from _drop(thread_id, own)
+        return True
+    yield from undo_writes(thread_id, run_id)
+    yield from _drop(thread_id, own)
+    yield "DELETE FROM write_undo WHERE thread_id = ? AND run_id = ?", (thread_id, run_id)
+    return False
+
+
+def _threads_of(run_id: str) -> Transition[list[str]]:
+    rows = yield (
+        "SELECT thread_id FROM checkpoints WHERE run_id = ?"
+        " UNION SELECT thread_id FROM write_undo WHERE run_id = ?",
+        (run_id, run_id),
+    )
+    return [thread_id for (thread_id,) in rows]
+
+
+def _prune_once(thread_id: str, keep: int) -> Work[bool]:
+    """Drop what is superfluous; whether that is all. False when a checkpoint came meanwhile, which may build on one
+    of them."""
+    newest, doomed = yield Look(partial(_look_at, thread_id, keep))
+    for portion in portions(doomed, AT_ONCE):
+        if not (yield Change(partial(_drop_unless_newer, thread_id, newest, portion))):
+            return False
+    return True
+
+
+def _look_at(thread_id: str, keep: int) -> Transition[tuple[str, list[tuple[str, str]]]]:
+    ((newest,),) = yield "SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?", (thread_id,)
+    return newest, (yield from superfluous(thread_id, keep, _HAS_DELTAS))
+
+
+def _drop_unless_newer(thread_id: str, newest: str, doomed: Sequence[Row]) -> Transition[bool]:
+    newer = yield (
+        "SELECT 1 FROM checkpoints WHERE thread_id = ? AND checkpoint_id > ? LIMIT 1",
+        (thread_id, newest),
+    )
+    if not newer:
+        yield from _drop(thread_id, doomed)
+    return not newer
+
+
+def _drop(thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
+    """Checkpoints, given as (namespace, id), with their writes."""
+    for table in _OF_CHECKPOINT:
+        yield f"DELETE FROM {table} WHERE {_LISTED}", (thread_id, listed(doomed))
+
+
+def _drop_unnamed(cipher: Cipher, thread_id: str) -> Work[None]:
+    """The values that no checkpoint names any more. No checkpoint that comes later will: what it names it puts with
+    itself, or the checkpoint before it names it too."""
+    unnamed = yield Look(partial(unnamed_values, thread_id))
+    for portion in portions(unnamed, AT_ONCE):
+        yield Change(partial(drop_values, cipher, thread_id, portion))
+
+
+def _orphans(thread_id: str) -> Transition[list[Row]]:
+    """Checkpoints whose parent is gone."""
+    return (
+        yield (
+            "SELECT checkpoint_ns, checkpoint_id FROM checkpoints c WHERE thread_id = ?"
+            " AND parent_checkpoint_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM checkpoints p WHERE"
+            " p.thread_id = c.thread_id AND p.checkpoint_ns = c.checkpoint_ns"
+            " AND p.checkpoint_id = c.parent_checkpoint_id)",
+            (thread_id,),
+        )
+    )
+
+
+def _forget_parents(thread_id: str, orphans: Sequence[Row]) -> Transition[None]:
+    yield (
+        f"UPDATE checkpoints SET parent_checkpoint_id = NULL WHERE {_LISTED}",
+        (thread_id, listed(orphans)),
+    )
 
 
 def _superfluous(rows: Iterable[Row], keep: int) -> Iterator[tuple[str, str]]:

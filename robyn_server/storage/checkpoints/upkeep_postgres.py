@@ -8,7 +8,7 @@ import orjson
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.report import byte_report
 from robyn_server.storage.checkpoints.rows import OF_CHECKPOINT, SLOT, WRITE, Place
-from robyn_server.storage.checkpoints.upkeep import keep_newest, undo_writes
+from robyn_server.storage.checkpoints.upkeep import superfluous, undo_writes
 from robyn_server.storage.db import Row, Transition
 
 UNDO_TABLE = (
@@ -86,8 +86,15 @@ def copy_thread(thread_id: str, new_thread_id: str) -> Transition[None]:
 
 
 def keep_latest(thread_id: str, keep: int) -> Transition[None]:
-    """See `upkeep.keep_newest`."""
-    yield from keep_newest(thread_id, keep, _HAS_DELTAS, _drop)
+    """Prune each namespace to its newest `keep` checkpoints and what these need."""
+    yield from _drop(thread_id, (yield from superfluous(thread_id, keep, _HAS_DELTAS)))
+    yield (
+        "UPDATE checkpoints c SET parent_checkpoint_id = NULL WHERE thread_id = ?"
+        " AND parent_checkpoint_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM checkpoints p WHERE"
+        " p.thread_id = c.thread_id AND p.checkpoint_ns = c.checkpoint_ns"
+        " AND p.checkpoint_id = c.parent_checkpoint_id)",
+        (thread_id,),
+    )
 
 
 def newest_id(thread_id: str, checkpoint_ns: str) -> Transition[str | None]:
@@ -132,9 +139,11 @@ def _drop(thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
             " (SELECT one ->> 0, one ->> 1 FROM json_array_elements(?) AS one)",
             (thread_id, listed),
         )
+    # NOT IN would go through all that are named for each that is not, once they do not fit work_mem.
     yield (
-        "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) NOT IN"
-        " (SELECT c.checkpoint_ns, v.key, v.value FROM checkpoints c"
+        "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) IN"
+        " (SELECT checkpoint_ns, channel, version FROM checkpoint_blobs WHERE thread_id = ?"
+        " EXCEPT SELECT c.checkpoint_ns, v.key, v.value FROM checkpoints c"
         " CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') v WHERE c.thread_id = ?)",
-        (thread_id, thread_id),
+        (thread_id, thread_id, thread_id),
     )

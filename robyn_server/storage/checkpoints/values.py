@@ -10,7 +10,7 @@ With encryption each blob and each chunk is sealed by itself, and the type says 
 of the plain bytes. A log is sealed throughout or not at all.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -107,22 +107,44 @@ def read_values(
     return values
 
 
-def drop_unnamed_values(cipher: Cipher, thread_id: str) -> Transition[None]:
-    """Drop the values of a thread that no checkpoint names any more."""
+def unnamed_values(thread_id: str) -> Transition[list[Row]]:
+    """Namespace, channel and version of the values of a thread that no checkpoint names any more."""
+    # NOT IN would go through all that are named for each that is not.
+    return (
+        yield (
+            "SELECT checkpoint_ns, channel, version FROM checkpoint_blobs WHERE thread_id = ?"
+            " EXCEPT SELECT c.checkpoint_ns, v.key, CAST(v.value AS TEXT)"
+            " FROM checkpoints c, json_each(c.checkpoint, '$.channel_versions') v WHERE c.thread_id = ?",
+            (thread_id, thread_id),
+        )
+    )
+
+
+def drop_values(cipher: Cipher, thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
+    """Drop values, given as (namespace, channel, version)."""
     rows = yield (
-        "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) NOT IN"
-        " (SELECT c.checkpoint_ns, v.key, CAST(v.value AS TEXT)"
-        " FROM checkpoints c, json_each(c.checkpoint, '$.channel_versions') v WHERE c.thread_id = ?)"
-        " RETURNING log, type",
-        (thread_id, thread_id),
+        "DELETE FROM checkpoint_blobs WHERE thread_id = ? AND (checkpoint_ns, channel, version) IN"
+        " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')"
+        " FROM json_each(?)) RETURNING log, type",
+        (thread_id, listed(doomed)),
     )
     yield from _trim(cipher, rows)
 
 
-def drop_values(cipher: Cipher, thread_id: str) -> Transition[None]:
-    """Drop all values of a thread."""
-    rows = yield "DELETE FROM checkpoint_blobs WHERE thread_id = ? RETURNING log, type", (thread_id,)
+def drop_some_values(cipher: Cipher, thread_id: str, most: int) -> Transition[int]:
+    """Drop values of a thread; how many."""
+    rows = yield (
+        "DELETE FROM checkpoint_blobs WHERE rowid IN"
+        " (SELECT rowid FROM checkpoint_blobs WHERE thread_id = ? LIMIT ?) RETURNING log, type",
+        (thread_id, most),
+    )
     yield from _trim(cipher, rows)
+    return len(rows)
+
+
+def listed(keys: Sequence[Row]) -> str:
+    """Keys of several columns as one JSON parameter: a list of marks would be bounded."""
+    return orjson.dumps([list(key) for key in keys]).decode()
 
 
 def _opened_with(cipher: Cipher, kind: str) -> Callable[[bytes], bytes]:

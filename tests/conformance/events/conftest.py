@@ -91,6 +91,12 @@ class Installation:
             await hub.close()
             await log.close()
 
+    def hang_up(self) -> None:
+        """The connections of workers break; the server does not stop."""
+        assert self._opened is not None
+        for guest in list(self._opened[0]._guests):
+            guest.hang_up()
+
     async def _enter(self, context: str) -> None:
         self.entered.append(context)
 

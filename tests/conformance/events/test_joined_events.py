@@ -8,10 +8,11 @@ from contextvars import ContextVar
 import pytest
 
 from robyn_server.errors import StartupError, Unavailable
-from robyn_server.events.hub.address import SOCKET_FILE
+from robyn_server.events.hub import hub
+from robyn_server.events.hub.address import SOCKET_FILE, connected
 from robyn_server.events.hub.link import HubLink
 from robyn_server.events.hub.log import JoinedEventLog
-from robyn_server.events.hub.messages import Decoder, encoded
+from robyn_server.events.hub.messages import PROTOCOL, Decoder, encoded
 from robyn_server.events.hub.notifier import JoinedNotifier
 from robyn_server.events.interfaces import EventLog
 from robyn_server.resources.event import END_OF_RUN, START, RunEvent
@@ -108,6 +109,66 @@ async def test_what_was_stored_before_the_server_died_is_not_stored_twice(instal
     log.end(T, R, 1, True)
     entries = await collect(installation.log.follow(T, cursor, R))
     assert numbers(entries) == list(range(51))
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+@pytest.mark.parametrize("ended", [True, False])
+async def test_what_the_server_took_before_the_connection_broke_is_not_taken_twice(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, resumable: bool, ended: bool
+) -> None:
+    """The worker has not heard that it was kept."""
+    monkeypatch.setattr(hub, "KEPT_AFTER", 3_600)
+    log = JoinedEventLog(await installation.link())
+    cursor = await log.tail(T)
+    put(log, 0, 1, resumable=resumable)
+    if ended:
+        log.end(T, R, 1, resumable)
+    taken = 3 if ended else 2
+    reading = installation.log.follow(T, cursor)
+    seen: list[RunEvent] = []
+    async with asyncio.timeout(5):
+        while len(seen) < taken:
+            seen += await anext(reading)
+    installation.hang_up()
+    put(log, 2, resumable=resumable)
+    async with asyncio.timeout(5):
+        while seen[-1].data != b"2":
+            seen += await anext(reading)
+    await reading.aclose()
+    assert numbers(seen) == [0, 1, 2] and len(seen) == taken + 1
+    await log.kept()
+
+
+async def test_a_connection_that_breaks_again_after_a_restart_does_no_harm(
+    installation: Installation,
+) -> None:
+    """What the worker sends comes twice from the earlier server's time, and each time it is known."""
+    runs = ["one", "two"]
+    await say(installation, "worker", 0, runs)
+    await installation.stop()
+    await installation.serve()
+    for count in (1, 2, 2):
+        await say(installation, "worker", 2, runs[:count])
+    entries = await collect(installation.log.follow(T, START, stored_only=True))
+    assert [(one.run_id, one.event) for one in entries] == [
+        (run, event) for run in runs for event in ("values", END_OF_RUN)
+    ]
+
+
+async def say(installation: Installation, link: str, again: int, runs: list[str]) -> None:
+    """As a worker that has one batch of each run to send, until it hears that they are kept."""
+    connection = await connected(installation.folder)
+    hello = {"protocol": PROTOCOL, "schema": "1", "again": again, "link": link}
+    connection.writer.write(encoded("hello", hello))
+    for serial, run in enumerate(runs, 1):
+        names = ["values", END_OF_RUN]
+        connection.writer.write(encoded("append", serial, "", T, run, 1, True, 0, names, blobs=[b"1", b""]))
+    connection.writer.write(encoded("flush"))
+    async with asyncio.timeout(5):
+        async for message in connection.messages:
+            if message.words == ["kept", len(runs)]:
+                break
+    connection.writer.close()
 
 
 async def test_the_server_keeps_entries_in_the_context_of_the_run(installation: Installation) -> None:

@@ -8,6 +8,7 @@ import pytest
 from robyn_server.errors import Unavailable
 from robyn_server.resources.event import END_OF_RUN, START, EventId, RunEvent
 from robyn_server.storage.encryption.cipher import Cipher
+from robyn_server.storage.event_file import SWEEP_ENTRIES
 from robyn_server.storage.event_spill import EVENTS_FILE, FLUSH_ENTRIES, SqliteSpill, open_spill
 
 
@@ -120,6 +121,20 @@ async def test_sweep_drops_runs_that_ended_long_ago(spill: SqliteSpill) -> None:
     assert await spill.sweep(now_ms=1_000, keep_ms=600, most_bytes=1 << 30) == 0
 
 
+async def test_what_is_written_during_a_sweep_does_not_wait_for_all_of_it(spill: SqliteSpill) -> None:
+    ended = [*(event(1, seq) for seq in range(8 * SWEEP_ENTRIES)), event(2, name=END_OF_RUN)]
+    spill.write("t", [*ended, event(3, run_id="next")])
+    await spill.flushed()
+    sweeping = asyncio.create_task(spill.sweep(now_ms=1_000, keep_ms=600, most_bytes=1 << 30))
+    stored = 0
+    while not sweeping.done():
+        await spill.flushed()
+        stored += 1
+    assert stored > 6
+    assert await sweeping == len(ended)
+    assert ids(await spill.read("t", START, None)) == [EventId(3, 0)]
+
+
 async def test_sweep_keeps_the_file_within_its_size(spill: SqliteSpill, tmp_path: Path) -> None:
     for ms in range(1, 6_001):
         spill.write("t", [event(ms, data=b"x" * 1_000)])
@@ -161,6 +176,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from robyn_server.resources.event import EventId, RunEvent
+from robyn_server.storage.event_file import SWEEP_ENTRIES
 from robyn_server.storage.event_spill import open_spill
 
 async def main():

@@ -11,6 +11,7 @@ import pytest
 from robyn_server.errors import InvalidRequest, StartupError, Unavailable
 from robyn_server.resources.assistant import NewAssistant
 from robyn_server.settings import Settings
+from robyn_server.storage.checkpoints import upkeep_postgres
 from robyn_server.storage.db import Transition
 from robyn_server.storage.encryption.cipher import AesGcm, DerivedKeys
 from robyn_server.storage.encryption.opening import Encryption
@@ -189,3 +190,25 @@ async def test_what_servers_seal_with_is_agreed_on(postgres: PostgresServer) -> 
     with pytest.raises(StartupError, match="another key"):
         await open_any_storage(settings, encryption=Encryption(AesGcm(DerivedKeys(bytes(range(32))))))
     await (await open_any_storage(settings, encryption=mine)).close()
+
+
+async def test_no_upkeep_compares_everything_with_everything(postgres: PostgresServer) -> None:
+    """As NOT IN does once its list does not fit work_mem."""
+    storage = await open_storage(Settings(database_uri=postgres.database("upkeep")))
+
+    def explained(work: Transition[None]) -> Transition[list[str]]:
+        plans: list[str] = []
+        sql, parameters = next(work)
+        while True:
+            rows = yield "EXPLAIN " + sql, parameters
+            plans.append("\n".join(line for (line,) in rows))
+            try:
+                # As if each had found something to drop.
+                sql, parameters = work.send([("", "2", None, False), ("", "1", None, False)])
+            except StopIteration:
+                return plans
+
+    plans = await storage.checkpoints._db.write(lambda: explained(upkeep_postgres.keep_latest("t", 1)))
+    await storage.close()
+    assert len(plans) == 6
+    assert not any("NOT (" in plan for plan in plans), plans

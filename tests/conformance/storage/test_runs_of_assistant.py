@@ -23,6 +23,17 @@ async def test_newest_first_on_one_thread_or_all(queue: Queue) -> None:
     assert await queue.rows.of_assistant(ASSISTANT, "c", EVERYTHING, 10) == []
 
 
+async def test_active_runs_of_an_assistant_on_whatever_threads(queue: Queue) -> None:
+    await queue.add("a")
+    await queue.finish(await queue.claim_one())
+    running = await queue.add("b")
+    await queue.claim_one()
+    pending = await queue.add("c")
+    other = await queue.add("d", assistant_id=OTHER)
+    assert [run.run_id for run in await queue.rows.active_of(ASSISTANT)] == [running.run_id, pending.run_id]
+    assert [run.run_id for run in await queue.rows.active_of(OTHER)] == [other.run_id]
+
+
 async def test_only_the_newest_run_of_a_thread_waits_for_an_answer(queue: Queue) -> None:
     run = await queue.add("a")
     await queue.finish(await queue.claim_one(), WAITING)

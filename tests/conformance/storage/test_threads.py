@@ -7,9 +7,11 @@ import orjson
 import pytest
 
 from robyn_server.resources.clock import now
-from robyn_server.resources.metadata_filter import parse_filter
+from robyn_server.resources.metadata_filter import EVERYTHING, parse_filter
 from robyn_server.resources.thread import NewThread, StateOutcome, ThreadSearch, ThreadTtl
 from robyn_server.storage.interfaces import Storage, ThreadRows
+from robyn_server.storage.threads import RUNS_AT_ONCE
+from tests.conformance.storage.queue_scenes import Queue
 
 THEIRS = parse_filter({"owner": "them"})
 
@@ -112,6 +114,24 @@ async def test_ttl(table: ThreadRows) -> None:
     assert await table.expired(now() + timedelta(minutes=6), 10) == []
     (expired,) = await table.expired(now() + timedelta(minutes=61), 10)
     assert expired.ttl == ThreadTtl(timedelta(hours=1))
+
+
+async def test_a_thread_with_many_runs_is_deleted_in_portions(storage: Storage) -> None:
+    """SQLite has one writer, and nobody else shall wait for all of them."""
+    queue = Queue(storage)
+    for _ in range(4 * RUNS_AT_ONCE):
+        await queue.add("t1")
+        await queue.finish(await queue.claim_one())
+    await queue.add("t1")
+    deleting = asyncio.create_task(storage.threads.delete("t1"))
+    between = 0
+    while not deleting.done():
+        await storage.threads.rest("another")
+        between += 1
+    assert await deleting
+    assert between > 3 or storage.shared
+    assert await queue.rows.matching(None, "t1", None, EVERYTHING) == []
+    assert await storage.threads.get("t1") is None
 
 
 async def test_a_thread_to_be_deleted_stays_so_whatever_ends_on_it(table: ThreadRows) -> None:
