@@ -16,7 +16,7 @@ Everything runs on the loop's thread but the iterators. Of Robyn it knows `get_v
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from robyn.robyn import get_version
@@ -42,6 +42,10 @@ TICK = 0.2
 TICK_CROWDED = 0.1
 BEATS = 50
 """So many heartbeats may always begin at a tick; of many streams twice as many as there are on average."""
+
+MOST_PROBED = 250
+"""Of more streams a part at a time is looked at, spread over the tick: else the threads of all that have a heartbeat
+would be woken at once, and everything would wait for them."""
 
 
 class StreamHub:
@@ -126,16 +130,23 @@ class StreamHub:
 
     async def _tick(self) -> None:
         while True:
-            crowded = len(self._streams) > self._capacity
+            streams = tuple(self._streams)
+            crowded = len(streams) > self._capacity
             tick = TICK_CROWDED if crowded else TICK
-            await asyncio.sleep(tick)
-            # Rust drops bodies without the interpreter's lock; what it owes is done at the next call into it.
-            get_version()
+            parts = 1 + len(streams) // MOST_PROBED
+            # Streams that were opened together, after a restart say, would go on having their heartbeats together.
+            beats = max(BEATS, 2 * len(streams) * tick / self.heartbeat) / parts
+            for part in range(parts):
+                await asyncio.sleep(tick / parts)
+                # Rust drops bodies without the interpreter's lock; what it owes is done at the next call into it.
+                get_version()
+                self._probe(streams[part::parts], beats)
             now = self.loop.time()
-            if crowded and any(stream.is_starved(now) for stream in self._streams):
+            if crowded and any(stream.is_starved(now) for stream in streams):
                 for stream in self._streams:
                     stream.release_thread()
-            # Streams that were opened together, after a restart say, would go on having their heartbeats together.
-            left = max(BEATS, 2 * len(self._streams) * tick / self.heartbeat)
-            for stream in self._streams:
-                left -= stream.probe(now, left > 0)
+
+    def _probe(self, streams: Sequence[OpenStream], beats: float) -> None:
+        now = self.loop.time()
+        for stream in streams:
+            beats -= stream.probe(now, beats > 0)
