@@ -24,7 +24,7 @@ _OF_SLOT = " AND ".join(f"{column} = ?" for column in SLOT.split(", "))
 
 _HAS_DELTAS = f"""instr(metadata, '"{DELTA_MARK}"') > 0"""
 
-_OF_CHECKPOINT = ("checkpoints", "checkpoint_writes", "write_undo")
+CHECKPOINT_TABLES = ("checkpoints", "checkpoint_writes", "write_undo")
 
 _LISTED = (
     "thread_id = ? AND (checkpoint_ns, checkpoint_id) IN"
@@ -160,7 +160,7 @@ def _drop_some(cipher: Cipher, thread_id: str) -> Transition[bool]:
     if len(some) == AT_ONCE:
         yield from _drop(thread_id, some)
         return True
-    for table in _OF_CHECKPOINT:
+    for table in CHECKPOINT_TABLES:
         yield f"DELETE FROM {table} WHERE thread_id = ?", (thread_id,)
     return (yield from drop_some_values(cipher, thread_id, AT_ONCE)) == AT_ONCE
 
@@ -218,7 +218,7 @@ def _drop_unless_newer(thread_id: str, newest: str, doomed: Sequence[Row]) -> Tr
 
 def _drop(thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
     """Checkpoints, given as (namespace, id), with their writes."""
-    for table in _OF_CHECKPOINT:
+    for table in CHECKPOINT_TABLES:
         yield f"DELETE FROM {table} WHERE {_LISTED}", (thread_id, listed(doomed))
 
 

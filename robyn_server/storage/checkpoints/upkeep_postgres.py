@@ -8,7 +8,7 @@ import orjson
 from robyn_server.resources.types import JsonObject
 from robyn_server.storage.checkpoints.report import byte_report
 from robyn_server.storage.checkpoints.rows import OF_CHECKPOINT, SLOT, WRITE, Place
-from robyn_server.storage.checkpoints.upkeep import superfluous, undo_writes
+from robyn_server.storage.checkpoints.upkeep import CHECKPOINT_TABLES, superfluous, undo_writes
 from robyn_server.storage.db import Row, Transition
 
 UNDO_TABLE = (
@@ -23,7 +23,6 @@ UNDO_TABLE = (
 _IS_OF_RUN = "metadata ->> 'run_id' = ?"
 _HAS_DELTAS = "jsonb_exists(metadata, 'counters_since_delta_snapshot')"
 _OF_THREAD = ("checkpoints", "checkpoint_blobs", "checkpoint_writes", "write_undo")
-_OF_CHECKPOINT = ("checkpoints", "checkpoint_writes", "write_undo")
 
 _REMEMBER = f"""INSERT INTO write_undo(run_id, {SLOT}, existed, task_path, channel, type, blob)
     SELECT ?, s.*, w.idx IS NOT NULL, w.task_path, w.channel, w.type, w.blob
@@ -133,7 +132,7 @@ def _drop(thread_id: str, doomed: Sequence[Row]) -> Transition[None]:
     if not doomed:
         return
     listed = orjson.dumps([list(one) for one in doomed]).decode()
-    for table in _OF_CHECKPOINT:
+    for table in CHECKPOINT_TABLES:
         yield (
             f"DELETE FROM {table} WHERE thread_id = ? AND (checkpoint_ns, checkpoint_id) IN"
             " (SELECT one ->> 0, one ->> 1 FROM json_array_elements(?) AS one)",
